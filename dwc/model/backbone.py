@@ -1,0 +1,77 @@
+"""The CNN stream's image network: a torchvision ResNet without pooling and classifier."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torchvision
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+BackboneName = Literal["resnet18", "resnet50"]
+_CHANNELS = {"resnet18": 512, "resnet50": 2048}
+_IMAGENET = {
+    "resnet18": torchvision.models.ResNet18_Weights.IMAGENET1K_V1,
+    "resnet50": torchvision.models.ResNet50_Weights.IMAGENET1K_V2,
+}
+
+
+class Backbone(nn.Sequential):
+    """ResNet from its stem to its last residual stage: images [B,3,H,W] → map [B,C,H/32,W/32]."""
+
+    def __init__(self, name: BackboneName) -> None:
+        network = getattr(torchvision.models, name)()
+        kept = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+        super().__init__(OrderedDict((part, getattr(network, part)) for part in kept))
+        self.channels = _CHANNELS[name]
+
+    def forward(self, images: Float[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch c y x"]:
+        """Return the feature map F."""
+        features: Tensor = super().forward(images)
+        return features
+
+
+def load_backbone_weights(backbone: Backbone, name: BackboneName, source: str) -> None:
+    """Start `backbone` from `imagenet` (torchvision's cache or download) or from a local weights file.
+
+    Classifier weights in the file are ignored; anything else that does not fit raises ValueError.
+    """
+    if source == "imagenet":
+        state = _imagenet_state(name)
+    else:
+        state = _read_state(Path(source))
+    state = {key: value for key, value in state.items() if not key.startswith("fc.")}
+    _load_strictly(backbone, state, source)
+
+
+def _imagenet_state(name: BackboneName) -> dict[str, Tensor]:
+    weights = _IMAGENET[name]
+    try:
+        return dict(weights.get_state_dict(progress=True, check_hash=True))
+    except OSError as error:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
+        raise ValueError(
+            f"ImageNet weights of {name} could not be fetched ({error}). Without network, copy {file.name} "
+            f"to {file.parent}, or name a local file in train.cnn.weights."
+        ) from error
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ValueError(f"train.cnn.weights: {path}: no such file.")
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _load_strictly(backbone: Backbone, state: dict[str, Tensor], source: str) -> None:
+    try:
+        backbone.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise ValueError(f"train.cnn.weights: {source} does not fit this backbone: {first}") from None

@@ -1,0 +1,60 @@
+"""The CLIP stream: global editing of frozen CLIP embeddings (METHOD section 2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dwc.model.combiner import Query, WeightedCombiner, unit
+from dwc.model.layers import mlp
+
+
+class ClipEditedQuery(NamedTuple):
+    """A query with what it was composed of."""
+
+    query: Query
+    image: Float[Tensor, "batch dim"]
+    text: Float[Tensor, "batch dim"]
+
+
+class ClipStream(nn.Module):
+    """Embeds targets and composes queries from CLIP embeddings that are computed once and not normalised.
+
+    clip_dim: embedding size E of the CLIP; dim: embedding size D of the stream.
+    """
+
+    def __init__(self, *, clip_dim: int, dim: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.image_projection = nn.Sequential(nn.Linear(clip_dim, dim), nn.ReLU(), nn.Dropout(dropout))
+        self.text_projection = nn.Sequential(nn.Linear(clip_dim, dim), nn.ReLU(), nn.Dropout(dropout))
+        self.image_gate = mlp(2 * dim, dim, dim, dropout)
+        self.text_gate = mlp(2 * dim, dim, dim, dropout)
+        self.combiner = WeightedCombiner(dim, dropout)
+
+    def target(self, image_embeddings: Float[Tensor, "batch clip_dim"]) -> Float[Tensor, "batch dim"]:
+        """Embed images, as targets and before editing: i = L2(Dropout(ReLU(Linear(e))))."""
+        return unit(self.image_projection(image_embeddings))
+
+    def query(
+        self,
+        image_embeddings: Float[Tensor, "batch clip_dim"],
+        text_embeddings: Float[Tensor, "batch clip_dim"],
+    ) -> Query:
+        """Compose queries."""
+        return self.compose(image_embeddings, text_embeddings).query
+
+    def compose(
+        self,
+        image_embeddings: Float[Tensor, "batch clip_dim"],
+        text_embeddings: Float[Tensor, "batch clip_dim"],
+    ) -> ClipEditedQuery:
+        """i' = sigmoid(MLP([i; t])) ⊙ i, t' likewise with its own MLP, then the weighted combiner."""
+        image = self.target(image_embeddings)
+        text = unit(self.text_projection(text_embeddings))
+        both = torch.cat([image, text], dim=1)
+        edited_image = torch.sigmoid(self.image_gate(both)) * image
+        edited_text = torch.sigmoid(self.text_gate(both)) * text
+        return ClipEditedQuery(self.combiner(edited_image, edited_text), edited_image, edited_text)

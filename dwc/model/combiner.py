@@ -1,0 +1,40 @@
+"""The adaptive weighted combiner: one image weight per query."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dwc.model.layers import mlp
+
+
+class Query(NamedTuple):
+    """A composed query."""
+
+    embedding: Float[Tensor, "batch dim"]
+    """unit length"""
+    image_weight: Float[Tensor, " batch"]
+    """λ between 0 (only the text counts) and 1 (only the image)"""
+
+
+class WeightedCombiner(nn.Module):
+    """λ = sigmoid(MLP([i'; t'])), query = L2(λ·i' + (1 − λ)·t'): weighs edited image and text per query."""
+
+    def __init__(self, dim: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.weight = mlp(2 * dim, dim, 1, dropout)
+
+    def forward(self, image: Float[Tensor, "batch dim"], text: Float[Tensor, "batch dim"]) -> Query:
+        """Compose the edited image and the edited text into one query."""
+        weight = torch.sigmoid(self.weight(torch.cat([image, text], dim=1)))
+        query = weight * image + (1.0 - weight) * text
+        return Query(unit(query), weight.squeeze(1))
+
+
+def unit(x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+    """Scale rows to length 1, in at least float32."""
+    return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=1)
