@@ -45,7 +45,7 @@ def load_backbone_weights(backbone: Backbone, name: BackboneName, source: str) -
     else:
         state = _read_state(Path(source))
     state = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    _load_strictly(backbone, state, source)
+    load_backbone_state(backbone, state, source)
 
 
 def _imagenet_state(name: BackboneName) -> dict[str, Tensor]:
@@ -69,7 +69,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _load_strictly(backbone: Backbone, state: dict[str, Tensor], source: str) -> None:
+def load_backbone_state(backbone: Backbone, state: dict[str, Tensor], source: str) -> None:
+    """Start `backbone` from tensors that came from `source`. Raises ValueError where they do not fit."""
     try:
         backbone.load_state_dict(state)
     except RuntimeError as error:

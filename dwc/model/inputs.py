@@ -1,0 +1,33 @@
+"""From stored pixels to what the networks read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def normalise(
+    pixels: UInt8[Tensor, "batch side side 3"],
+    mean: Sequence[float] = CLIP_MEAN,
+    std: Sequence[float] = CLIP_STD,
+) -> Float[Tensor, "batch 3 side side"]:
+    """Standardise colour channels, on the device the pixels are on; channels-last in memory."""
+    offset = torch.tensor(mean, device=pixels.device) * 255.0
+    scale = torch.tensor(std, device=pixels.device) * 255.0
+    return ((pixels.float() - offset) / scale).permute(0, 3, 1, 2)
+
+
+def resize(
+    images: Float[Tensor, "batch 3 side side"], side: int
+) -> Float[Tensor, "batch 3 other_side other_side"]:
+    """Scale square images (bicubic, antialiased) where their side is not `side` already."""
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(images, size=(side, side), mode="bicubic", antialias=True)

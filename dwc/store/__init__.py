@@ -1,0 +1,1 @@
+"""What is computed once: decoded pixels, CLIP features and the text vocabulary."""

@@ -1,0 +1,95 @@
+"""The preprocess stage: pixel store, texts and vocabulary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from dwc.store.pixels import build_pixels
+from dwc.store.texts import CaptionVariants, clean, sentence, variants
+from dwc.store.vocabulary import Vocabulary
+
+
+def build_store(
+    images: pd.DataFrame,
+    triplets: pd.DataFrame,
+    root: Path,
+    folder: Path,
+    *,
+    resolution: int,
+    min_word_count: int,
+    caption_variants: CaptionVariants,
+    max_megapixels: float = 100.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, int]:
+    """Write the store of the tables into an existing folder; return its counts.
+
+    images, triplets: the validated tables; root: folder their paths are relative to; resolution: pixels.
+    """
+    images = images.reset_index(drop=True)
+    paths = [root / path for path in images["path"]]
+    build_pixels(
+        paths, folder / "pixels.npy", resolution, max_megapixels=max_megapixels, progress=progress
+    )
+    (folder / "images.json").write_text(json.dumps(images["image_id"].tolist()), encoding="utf-8")
+    captions = [clean(row) for row in triplets["captions"]]
+    training = triplets["split"].eq("train").tolist()
+    vocabulary = Vocabulary.build(
+        (text for row, used in zip(captions, training, strict=True) if used for text in row),
+        min_count=min_word_count,
+    )
+    vocabulary.save(folder / "vocabulary.json")
+    shown = [
+        variants(row, caption_variants if used else "joined")
+        for row, used in zip(captions, training, strict=True)
+    ]
+    texts = _text_table(shown, vocabulary)
+    texts.drop(columns="captions").to_parquet(folder / "texts.parquet", index=False)
+    table = _triplet_table(triplets, images, shown, texts)
+    table.to_parquet(folder / "triplets.parquet", index=False)
+    return {
+        "images": len(images),
+        "triplets": len(table),
+        "texts": len(texts),
+        "words": len(vocabulary),
+    }
+
+
+def _text_table(shown: list[list[tuple[str, ...]]], vocabulary: Vocabulary) -> pd.DataFrame:
+    distinct = list(dict.fromkeys(text for row in shown for text in row))
+    return pd.DataFrame(
+        {
+            "captions": distinct,
+            "text": [sentence(captions) for captions in distinct],
+            "words": [vocabulary.encode(captions) for captions in distinct],
+        }
+    )
+
+
+def _triplet_table(
+    triplets: pd.DataFrame, images: pd.DataFrame, shown: list[list[tuple[str, ...]]], texts: pd.DataFrame
+) -> pd.DataFrame:
+    """The triplets by row numbers of the store; target -1 where it is withheld."""
+    image_row = {name: row for row, name in enumerate(images["image_id"])}
+    text_row = {captions: row for row, captions in enumerate(texts["captions"])}
+    return pd.DataFrame(
+        {
+            "triplet_id": triplets["triplet_id"].to_numpy(),
+            "category": triplets["category"].to_numpy(),
+            "split": triplets["split"].to_numpy(),
+            "reference": [image_row[name] for name in triplets["reference_id"]],
+            "target": [image_row.get(name, -1) for name in triplets["target_id"]],
+            "label": _target_labels(triplets, images),
+            "texts": [[text_row[captions] for captions in row] for row in shown],
+        }
+    )
+
+
+def _target_labels(triplets: pd.DataFrame, images: pd.DataFrame) -> list[int]:
+    """A number for each target's label, equal where two targets count as the same item; -1 where withheld."""
+    codes, _ = pd.factorize(images["label"])
+    code = dict(zip(images["image_id"], codes.tolist(), strict=True))
+    return [code.get(name, -1) for name in triplets["target_id"]]

@@ -1,0 +1,54 @@
+"""The words that the CNN stream's LSTM knows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+PAD, UNKNOWN, BEGIN, AND, END = "<PAD>", "<UNK>", "<BOS>", "<AND>", "<EOS>"
+SPECIAL = (PAD, UNKNOWN, BEGIN, AND, END)
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+
+def split_words(text: str) -> list[str]:
+    """Lower-case words and numbers of a text; inner hyphens and apostrophes belong to the word."""
+    return _WORD.findall(text.casefold())
+
+
+class Vocabulary:
+    """Word ids, the special words first. Texts read `<BOS> first caption <AND> second caption <EOS>`."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = tuple(words)
+        self._ids = {word: number for number, word in enumerate(words)}
+
+    @classmethod
+    def build(cls, texts: Iterable[str], *, min_count: int = 1) -> Vocabulary:
+        """Collect the words of the training texts, most frequent first; rarer ones become <UNK>."""
+        counts = Counter(word for text in texts for word in split_words(text))
+        kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
+        return cls([*SPECIAL, *(word for _, word in kept)])
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Read a vocabulary.json."""
+        return cls(json.loads(path.read_text(encoding="utf-8")))
+
+    def save(self, path: Path) -> None:
+        """Write the words in the order of their ids."""
+        path.write_text(json.dumps(self.words, ensure_ascii=False, indent=0), encoding="utf-8")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, captions: Sequence[str]) -> list[int]:
+        """Ids of the captions, joined by <AND> between <BOS> and <EOS>."""
+        ids = [self._ids[BEGIN]]
+        for position, caption in enumerate(captions):
+            if position:
+                ids.append(self._ids[AND])
+            ids.extend(self._ids.get(word, self._ids[UNKNOWN]) for word in split_words(caption))
+        return [*ids, self._ids[END]]

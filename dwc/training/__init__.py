@@ -1,0 +1,1 @@
+"""One alternating update, the loop around it, and its checkpoints."""

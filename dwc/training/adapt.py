@@ -1,0 +1,87 @@
+"""Contrastive training of a CLIP on the catalogue's own titles, before it is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from open_clip.loss import ClipLoss
+from torch import Tensor
+
+from dwc.model.clip import FrozenClip
+from dwc.model.precision import autocast
+from dwc.store.pixels import AllPixels
+from dwc.training.augment import random_crop
+from dwc.training.optimiser import learning_rate_factor, set_learning_rate
+
+
+def adapt_clip(
+    clip: FrozenClip,
+    pixels: AllPixels,
+    rows: Int[np.ndarray, " titled"],
+    titles: Sequence[str],
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float,
+    warmup: float,
+    crop_scale: float,
+    word_dropout: float,
+    seed: int,
+    bf16: bool,
+    progress: Callable[[int, int, Mapping[str, float]], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train `clip` in place on (image row, title) pairs with open_clip's loss; return each epoch's mean loss.
+
+    Images are cropped and mirrored at random, and words of titles left out, so that few pairs go a long way.
+    """
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    network, loss = clip.network, ClipLoss()
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
+    )
+    per_epoch = max(1, len(rows) // batch_size)
+    history: list[dict[str, float]] = []
+    network.train()
+    for epoch in range(epochs):
+        order, total = random.permutation(len(rows)), 0.0
+        for number in range(per_epoch):
+            step = epoch * per_epoch + number
+            factor = learning_rate_factor(step, epochs * per_epoch, schedule="cosine", warmup=warmup)
+            set_learning_rate(optimiser, learning_rate * factor)
+            picked = order[number * batch_size : (number + 1) * batch_size]
+            tokens = clip.tokenize([_drop_words(titles[item], word_dropout, random) for item in picked])
+            with autocast(clip.device, bf16):
+                images = _augment(clip, pixels[rows[picked]], crop_scale, random)
+                value = loss(*network(images, tokens.to(clip.device)))
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            with torch.no_grad():
+                network.logit_scale.clamp_(0, float(np.log(100)))  # type: ignore[union-attr,operator]
+            total += float(value)
+            if progress:
+                progress(step + 1, epochs * per_epoch, {"loss": float(value)})
+        history.append({"epoch": epoch + 1, "loss": total / per_epoch})
+    network.eval()
+    return history
+
+
+def _augment(
+    clip: FrozenClip, pixels: np.ndarray, crop_scale: float, random: np.random.Generator
+) -> Tensor:
+    mirrored = random.random(len(pixels)) < 0.5
+    batch = torch.from_numpy(np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels))
+    generator = torch.Generator().manual_seed(int(random.integers(2**63)))
+    return random_crop(clip.images(batch.to(clip.device)), crop_scale, generator)
+
+
+def _drop_words(title: str, share: float, random: np.random.Generator) -> str:
+    words = title.split()
+    kept = [word for word in words if random.random() >= share]
+    return " ".join(kept or words)

@@ -1,0 +1,41 @@
+"""What training starts from: its triplets, and the network with its first weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from dwc.model.backbone import load_backbone_state, load_backbone_weights
+from dwc.model.clip import FrozenClip
+from dwc.model.dwc import DWC, ModelConfig
+from dwc.store.dataset import Store
+
+
+def training_triplets(store: Store, images: pd.DataFrame) -> pd.DataFrame:
+    """The store's training triplets with a known target, and their `label`.
+
+    images: the images table; equal labels are equal numbers, so a batch knows its other right answers.
+    """
+    labels, _ = pd.factorize(images.set_index("image_id").loc[store.image_ids, "label"])
+    chosen = store.triplets[(store.triplets["split"] == "train") & (store.triplets["target"] >= 0)]
+    return chosen.assign(label=labels[chosen["target"]]).reset_index(drop=True)
+
+
+def build_model(
+    config: ModelConfig, *, backbone_weights: str | None, clip_folder: Path, seed: int, device: torch.device
+) -> DWC:
+    """Build the network on `device`; everything that is not loaded starts at random from `seed`.
+
+    backbone_weights: null = random, `imagenet`, `clip` = the image tower of the CLIP in `clip_folder`, or a
+    local file. Raises ValueError where they do not fit the backbone.
+    """
+    torch.manual_seed(seed)
+    model = DWC(config)
+    if backbone_weights == "clip":
+        state = FrozenClip.load(clip_folder).backbone_state()
+        load_backbone_state(model.cnn.backbone, state, f"the CLIP in {clip_folder}")
+    elif backbone_weights:
+        load_backbone_weights(model.cnn.backbone, config.backbone, backbone_weights)
+    return model.to(device)
