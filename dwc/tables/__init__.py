@@ -1,0 +1,1 @@
+"""The image and triplet tables: building, scanning and checking them."""

@@ -1,0 +1,96 @@
+"""Running the rules with Great Expectations: the one place where that library is used.
+
+Nothing is sent or stored: the context lives in memory, and pages are rendered by `report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import great_expectations as gx
+import pandas as pd
+from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.expectations.metadata_types import FailureSeverity
+
+from dwc.tables.build import Tables
+from dwc.tables.evidence import image_evidence, side_file_evidence, triplet_evidence
+from dwc.tables.findings import Check, Example, ValidationResult
+from dwc.tables.quarantine import quarantined_triplets
+from dwc.tables.rules import Rule, image_rules, side_file_rules, triplet_rules
+from dwc.tables.summary import count
+
+MAX_EXAMPLES = 100
+"""Failing rows that a check keeps; it counts them all."""
+
+
+def run_checks(
+    tables: Tables, *, min_side: int, max_megapixels: float, min_caption_words: int
+) -> ValidationResult:
+    """Run every check; none is left out because another failed.
+
+    `min_side` in pixels; fewer words than `min_caption_words` in a caption give a warning.
+    """
+    context = _silent_context()
+    suites = [
+        ("images", image_evidence(tables.images), image_rules(min_side, max_megapixels)),
+        ("triplets", triplet_evidence(tables), triplet_rules(min_caption_words)),
+        ("side_files", side_file_evidence(tables), side_file_rules()),
+    ]
+    checks = [check for name, rows, rules in suites for check in _run_suite(context, name, rows, rules)]
+    quarantined = quarantined_triplets(tables.triplets)
+    counts = count(tables, checks, quarantined)
+    return ValidationResult(checks=tuple(checks), quarantined=quarantined, counts=counts)
+
+
+def _silent_context() -> AbstractDataContext:
+    """Context in memory, which writes no file, sends nothing and draws no progress bars of its own."""
+    context: AbstractDataContext = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+def _run_suite(
+    context: AbstractDataContext, name: str, rows: pd.DataFrame, rules: Sequence[Rule]
+) -> list[Check]:
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    batch = asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": rows})
+    suite = gx.ExpectationSuite(name=name, expectations=[_configured(rule) for rule in rules])
+    outcomes = batch.validate(suite, result_format={"result_format": "COMPLETE"}).results
+    by_rule: dict[str, Any] = {_rule_name(outcome): outcome for outcome in outcomes}
+    return [_check(rule, by_rule[rule.name], rows) for rule in rules]
+
+
+def _rule_name(outcome: Any) -> str:
+    return str(outcome.expectation_config.meta["rule"])
+
+
+def _configured(rule: Rule) -> Any:
+    """Return the expectation; its meta says which rule an outcome belongs to."""
+    kind, arguments = rule.condition
+    severity = FailureSeverity.CRITICAL if rule.severity == "error" else FailureSeverity.WARNING
+    configuration = ExpectationConfiguration(kind, arguments, meta={"rule": rule.name}, severity=severity)
+    return configuration.to_domain_obj()
+
+
+def _check(rule: Rule, outcome: Any, rows: pd.DataFrame) -> Check:
+    if "unexpected_index_list" not in outcome.result:
+        raise RuntimeError(f"The check {rule.name} did not run: {outcome.exception_info}")
+    failing = outcome.result["unexpected_index_list"]
+    return Check(
+        name=rule.name,
+        severity=rule.severity,
+        title=rule.title,
+        remedy=rule.remedy,
+        count=len(failing),
+        total=len(rows),
+        examples=tuple(_example(rule, rows.loc[row].to_dict()) for row in failing[:MAX_EXAMPLES]),
+    )
+
+
+def _example(rule: Rule, row: dict[str, Any]) -> Example:
+    record = None if row["record"] is None else int(row["record"])
+    return Example(file=row["file"], record=record, message=rule.message.format(**row))

@@ -1,0 +1,95 @@
+"""The findings as a page to read (report.html), as data (results.json) and as the rows left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
+
+from dwc.html import figure_axes, figure_svg, render
+from dwc.schema import SPLITS
+from dwc.tables.build import Tables
+from dwc.tables.findings import ValidationResult
+from dwc.tables.samples import Sample
+from dwc.tables.summary import count_categories
+
+EXAMPLES_SHOWN = 10
+QUARANTINED_SHOWN = 50
+
+
+def write_report(
+    result: ValidationResult, tables: Tables, folder: Path, *, samples: Sequence[Sample] = ()
+) -> None:
+    """Write report.html, results.json and quarantine.csv into the folder; same findings, same bytes."""
+    (folder / "report.html").write_text(_page(result, tables, samples), encoding="utf-8")
+    results = json.dumps(_results(result), ensure_ascii=False, indent=1)
+    (folder / "results.json").write_text(results + "\n", encoding="utf-8")
+    _quarantine_rows(result.quarantined).to_csv(folder / "quarantine.csv", index=False, lineterminator="\n")
+
+
+def _results(result: ValidationResult) -> dict[str, Any]:
+    checks = [{**asdict(check), "success": check.success} for check in result.checks]
+    return {"success": not result.errors, "counts": result.counts, "checks": checks}
+
+
+def _quarantine_rows(quarantined: pd.DataFrame) -> pd.DataFrame:
+    columns = ["triplet_id", "source", "record", "reason", "reference_id", "target_id", "captions"]
+    return quarantined[columns].assign(captions=quarantined["captions"].map(" | ".join))
+
+
+def _page(result: ValidationResult, tables: Tables, samples: Sequence[Sample]) -> str:
+    failed = [*result.errors, *result.warnings]
+    return render(
+        "validation.html.j2",
+        result=result,
+        failed=failed,
+        passed=[check for check in result.checks if check.success],
+        splits=SPLITS,
+        categories=count_categories(tables),
+        titled=int(tables.images["title"].notna().sum()),
+        figures=_figures(tables),
+        samples=samples,
+        quarantined=_quarantine_rows(result.quarantined).to_dict("records"),
+        examples_shown=EXAMPLES_SHOWN,
+        quarantined_shown=QUARANTINED_SHOWN,
+    )
+
+
+def _figures(tables: Tables) -> list[tuple[Markup, str]]:
+    """(figure, caption) of the distributions; one without any value is left out."""
+    readable = tables.images[tables.images["width"] > 0]
+    sides = readable[["width", "height"]].min(axis=1).to_numpy()
+    words = [len(caption.split()) for captions in tables.triplets["captions"] for caption in captions]
+    figures = [("Shorter side", "pixels", "images", sides), ("Caption", "words", "captions", np.array(words))]
+    return [_figure(*figure) for figure in figures if len(figure[-1])]
+
+
+def _figure(what: str, unit: str, counted: str, values: np.ndarray) -> tuple[Markup, str]:
+    low, middle, high = (int(value) for value in np.percentile(values, [0, 50, 100]))
+    if low == high:
+        return Markup(), f"{what}: {low:,} {unit}, the same for all {len(values):,} {counted}."
+    told = f"{what}: {low:,} to {high:,} {unit}, half of them {middle:,} or fewer."
+    return _histogram(values, f"{unit} of the {what.lower()}", counted), told
+
+
+def _histogram(values: np.ndarray, along: str, counted: str) -> Markup:
+    """Bars over whole numbers: one for each value while they are few, else 40 of equal width."""
+    low, high = int(values.min()), int(values.max())
+    width = max(1, -(-(high - low + 1) // 40))
+    edges = np.arange(low, high + width + 1, width) - 0.5
+    heights, _ = np.histogram(values, edges)
+    figure, axes = figure_axes(5.2, 2.4)
+    axes.bar(edges[:-1] + width / 2, heights, width=0.86 * width)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_xlabel(along)
+    axes.set_ylabel(counted)
+    return figure_svg(figure, f"Histogram of {along}")
