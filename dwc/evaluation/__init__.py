@@ -1,0 +1,1 @@
+"""Retrieval protocols, Recall@K, baselines and the report."""
