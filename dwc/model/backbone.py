@@ -31,7 +31,7 @@ class Backbone(nn.Sequential):
 
     def forward(self, images: Float[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch c y x"]:
         """Return the feature map F."""
-        features: Tensor = super().forward(images)
+        features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
         return features
 
 

@@ -33,5 +33,7 @@ def load_bundle(folder: Path, device: str | torch.device = "cpu") -> DWC:
         for stream, file in STREAM_FILES.items():
             getattr(model, stream).load_state_dict(load_file(folder / file))
     except (OSError, TypeError, RuntimeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{folder} holds no complete DWC model: {error}. Run the train stage again.") from error
+        raise ValueError(
+            f"{folder} holds no complete DWC model: {error}. Run the train stage again."
+        ) from error
     return model.to(device).eval()

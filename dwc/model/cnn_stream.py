@@ -75,7 +75,7 @@ class CnnStream(nn.Module):
         self, words: Int[Tensor, "batch words"], mask: Bool[Tensor, "batch words"]
     ) -> Float[Tensor, "batch words dim"]:
         """Word states W of the LSTM, zero at padding."""
-        states = self.word_states(self.word_embedding(words))[0]
+        states: Tensor = self.word_states(self.word_embedding(words))[0]
         return states * mask.unsqueeze(2).to(states.dtype)
 
     def compose(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -32,9 +34,7 @@ class GeM(nn.Module):
             return _masked_mean(powers, mask).pow(1.0 / self.p)
 
 
-def _masked_mean(
-    x: Float[Tensor, "batch dim length"], mask: PoolMask | None
-) -> Float[Tensor, "batch dim"]:
+def _masked_mean(x: Float[Tensor, "batch dim length"], mask: PoolMask | None) -> Float[Tensor, "batch dim"]:
     if mask is None:
         return x.mean(dim=2)
     weights = mask.unsqueeze(1).to(x.dtype)
@@ -56,10 +56,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(torch.promote_types(x.dtype, torch.float32))
             weights = mask.unsqueeze(1).to(x.dtype)
-            if self.training:
-                mean, variance = self._batch_statistics(x, weights)
-            else:
-                mean, variance = self.running_mean, self.running_var
+            mean, variance = self._batch_statistics(x, weights) if self.training else self._running()
             scale = self.weight * (variance + self.eps).rsqrt()
             shifted = (x - mean[:, None]) * scale[:, None] + self.bias[:, None]
             return shifted * weights
@@ -68,12 +65,16 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         count = weights.sum()
         mean = (x * weights).sum(dim=(0, 2)) / count
         variance = ((x - mean[:, None]).square() * weights).sum(dim=(0, 2)) / count
-        with torch.no_grad():
-            unbiased = variance * (count / (count - 1).clamp(min=1))
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
-            self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
-            self.num_batches_tracked += 1
+        unbiased = variance * (count / (count - 1).clamp(min=1))
+        assert self.momentum is not None and self.num_batches_tracked is not None
+        for running, value in zip(self._running(), (mean, unbiased), strict=True):
+            running.lerp_(value.detach().to(running.dtype), self.momentum)
+        self.num_batches_tracked.add_(1)
         return mean, variance
+
+    def _running(self) -> tuple[Tensor, Tensor]:
+        assert self.running_mean is not None and self.running_var is not None
+        return self.running_mean, self.running_var
 
 
 class ConvBn(nn.Module):
@@ -90,7 +91,26 @@ class ConvBn(nn.Module):
     ) -> Float[Tensor, "batch outputs *positions"]:
         """Masked positions must be zero in `x` and are zero in the result."""
         x = self.conv(x)
-        return self.bn(x, mask) if isinstance(self.bn, MaskedBatchNorm1d) else self.bn(x)
+        normalised: Tensor = self.bn(x, mask) if isinstance(self.bn, MaskedBatchNorm1d) else self.bn(x)
+        return normalised
+
+
+class Branch(nn.ModuleList):
+    """Convolutions in sequence with ReLU between them; `sizes` are (channels, kernel side) of each."""
+
+    def __init__(self, inputs: int, sizes: Sequence[tuple[int, int]], dimensions: int) -> None:
+        super().__init__()
+        for outputs, side in sizes:
+            self.append(ConvBn(inputs, outputs, side, dimensions))
+            inputs = outputs
+
+    def forward(
+        self, x: Float[Tensor, "batch inputs *positions"], mask: PoolMask | None = None
+    ) -> Float[Tensor, "batch outputs *positions"]:
+        """Masked positions must be zero in `x` and are zero in the result."""
+        for step, layer in enumerate(self):
+            x = layer(F.relu(x) if step else x, mask)
+        return x
 
 
 class Inception(nn.Module):
@@ -105,37 +125,21 @@ class Inception(nn.Module):
         if outputs % 8:
             raise ValueError(f"Inception block: {outputs} output channels are not a multiple of 8.")
         eighth = outputs // 8
-
-        def conv(a: int, b: int, size: int) -> ConvBn:
-            return ConvBn(a, b, size, dimensions)
-
-        self.branches = nn.ModuleList(
-            [
-                nn.ModuleList([conv(inputs, 3 * eighth, 1)]),
-                nn.ModuleList([conv(inputs, 4 * eighth, 1), conv(4 * eighth, 2 * eighth, 3)]),
-                nn.ModuleList(
-                    [
-                        conv(inputs, 2 * eighth, 1),
-                        conv(2 * eighth, eighth, 3),
-                        conv(eighth, 2 * eighth, 3),
-                    ]
-                ),
-                nn.ModuleList([conv(inputs, eighth, 1)]),
-            ]
+        sizes = (
+            [(3 * eighth, 1)],
+            [(4 * eighth, 1), (2 * eighth, 3)],
+            [(2 * eighth, 1), (eighth, 3), (2 * eighth, 3)],
+            [(eighth, 1)],
         )
+        self.branches = nn.ModuleList(Branch(inputs, branch, dimensions) for branch in sizes)
         self.dimensions = dimensions
 
     def forward(
         self, x: Float[Tensor, "batch inputs *positions"], mask: PoolMask | None = None
     ) -> Float[Tensor, "batch outputs *positions"]:
         """Masked positions must be zero in `x` and are zero in the result."""
-        results = []
-        for number, branch in enumerate(self.branches):
-            y = self._neighbourhood_mean(x, mask) if number == 3 else x
-            for step, layer in enumerate(branch):  # type: ignore[arg-type]
-                y = layer(y if step == 0 else F.relu(y), mask)
-            results.append(y)
-        return torch.cat(results, dim=1)
+        inputs = (x, x, x, self._neighbourhood_mean(x, mask))
+        return torch.cat([branch(y, mask) for branch, y in zip(self.branches, inputs, strict=True)], dim=1)
 
     def _neighbourhood_mean(self, x: Tensor, mask: PoolMask | None) -> Tensor:
         """Mean of each position and its neighbours, counting only real positions."""

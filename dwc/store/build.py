@@ -31,9 +31,7 @@ def build_store(
     """
     images = images.reset_index(drop=True)
     paths = [root / path for path in images["path"]]
-    build_pixels(
-        paths, folder / "pixels.npy", resolution, max_megapixels=max_megapixels, progress=progress
-    )
+    build_pixels(paths, folder / "pixels.npy", resolution, max_megapixels=max_megapixels, progress=progress)
     (folder / "images.json").write_text(json.dumps(images["image_id"].tolist()), encoding="utf-8")
     captions = [clean(row) for row in triplets["captions"]]
     training = triplets["split"].eq("train").tolist()

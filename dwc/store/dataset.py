@@ -63,7 +63,9 @@ class Store:
         return torch.from_numpy(self._words[text_rows, :longest]), mask
 
 
-def _padded(words: list[Sequence[int]]) -> tuple[Int[np.ndarray, "texts words"], Int[np.ndarray, " texts"]]:
+def _padded(
+    words: Sequence[Int[np.ndarray, " words"]],
+) -> tuple[Int[np.ndarray, "texts words"], Int[np.ndarray, " texts"]]:
     lengths = np.array([len(row) for row in words], dtype=np.int64)
     padded = np.zeros((len(words), int(lengths.max(initial=1))), dtype=np.int64)
     for number, row in enumerate(words):

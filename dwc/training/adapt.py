@@ -63,18 +63,16 @@ def adapt_clip(
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             with torch.no_grad():
-                network.logit_scale.clamp_(0, float(np.log(100)))  # type: ignore[union-attr,operator]
-            total += float(value)
+                network.logit_scale.clamp_(0, float(np.log(100)))  # type: ignore[operator]
+            total += value.item()
             if progress:
-                progress(step + 1, epochs * per_epoch, {"loss": float(value)})
+                progress(step + 1, epochs * per_epoch, {"loss": value.item()})
         history.append({"epoch": epoch + 1, "loss": total / per_epoch})
     network.eval()
     return history
 
 
-def _augment(
-    clip: FrozenClip, pixels: np.ndarray, crop_scale: float, random: np.random.Generator
-) -> Tensor:
+def _augment(clip: FrozenClip, pixels: np.ndarray, crop_scale: float, random: np.random.Generator) -> Tensor:
     mirrored = random.random(len(pixels)) < 0.5
     batch = torch.from_numpy(np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels))
     generator = torch.Generator().manual_seed(int(random.integers(2**63)))

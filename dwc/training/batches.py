@@ -111,9 +111,7 @@ class TripletBatches:
         return tensor.to(self._device, non_blocking=True)
 
 
-def split_holdout(
-    triplets: pd.DataFrame, share: float, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def split_holdout(triplets: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide the training triplets into those learnt from and the held-out ones that choose the checkpoint."""
     random = np.random.default_rng([seed, 0x401D])
     held = np.zeros(len(triplets), dtype=bool)

@@ -82,7 +82,9 @@ def _contiguous(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Adam's tensors under `<parameter number>.<name>`."""
     state = optimiser.state_dict()["state"]
-    return {f"{number}.{key}": value.contiguous() for number, row in state.items() for key, value in row.items()}
+    return {
+        f"{number}.{key}": value.contiguous() for number, row in state.items() for key, value in row.items()
+    }
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -95,7 +95,9 @@ def embed_clip(model: DWC, batch: Batch, teacher_image: Literal["target", "refer
     """Embed a batch with the CLIP stream."""
     query = model.clip.query(batch.clip_reference, batch.clip_text).embedding
     target = model.clip.target(batch.clip_target)
-    return Embedded(query, target, target if teacher_image == "target" else model.clip.target(batch.clip_reference))
+    return Embedded(
+        query, target, target if teacher_image == "target" else model.clip.target(batch.clip_reference)
+    )
 
 
 def _losses(
