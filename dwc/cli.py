@@ -41,9 +41,9 @@ def search(
     image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
     text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],
     k: Annotated[int, typer.Option(min=1, help="results to show")] = 10,
-    package: Annotated[Path, typer.Option(help="serving package, as `dwc package` or the registry gives")] = Path(
-        "build/package"
-    ),
+    package: Annotated[
+        Path, typer.Option(help="serving package, as `dwc package` or the registry gives")
+    ] = Path("build/package"),
 ) -> None:
     """Search a trained model's gallery with a picture and a sentence."""
     from dwc.serving.retriever import Retriever

@@ -26,17 +26,23 @@ class Section(BaseModel):
 class Data(Section):
     """Which data set, and where it lies."""
 
-    name: str = Field("wardrobe", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="name used for runs and models")
+    name: str = Field(
+        "wardrobe", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="name used for runs and models"
+    )
     layout: Literal["fashioniq"] = Field("fashioniq", description="published folder layout; see docs/data.md")
     root: Path = Field(Path("data"), description="folder of the raw data")
-    categories: tuple[str, ...] = Field(("dress", "shirt", "toptee"), min_length=1, description="categories to use")
+    categories: tuple[str, ...] = Field(
+        ("dress", "shirt", "toptee"), min_length=1, description="categories to use"
+    )
 
 
 class Validate(Section):
     """What the raw data must satisfy."""
 
     min_side: Positive = Field(32, description="smallest accepted side of an image, pixels")
-    max_megapixels: Rate = Field(100.0, description="largest accepted image, megapixels (decompression bombs)")
+    max_megapixels: Rate = Field(
+        100.0, description="largest accepted image, megapixels (decompression bombs)"
+    )
     min_caption_words: Positive = Field(1, description="fewer words in a caption give a warning")
 
 
@@ -55,7 +61,9 @@ class Preprocess(Section):
 class Adapt(Section):
     """Contrastive training of the CLIP on the catalogue's own titles (training split only)."""
 
-    epochs: int = Field(0, ge=0, description="passes over the titled training images; 0 = use the CLIP as it is")
+    epochs: int = Field(
+        0, ge=0, description="passes over the titled training images; 0 = use the CLIP as it is"
+    )
     batch_size: Positive = 128
     learning_rate: Rate = Field(5e-4, description="peak of the cosine schedule")
     weight_decay: float = Field(0.05, ge=0.0)
@@ -68,8 +76,12 @@ class Adapt(Section):
 class Embed(Section):
     """The frozen CLIP and its cached features."""
 
-    architecture: str = Field("RN50", description="open_clip model name, or a JSON file of a custom architecture")
-    weights: str | None = Field(None, description="open_clip tag (e.g. openai) or local weights file; null = random")
+    architecture: str = Field(
+        "RN50", description="open_clip model name, or a JSON file of a custom architecture"
+    )
+    weights: str | None = Field(
+        None, description="open_clip tag (e.g. openai) or local weights file; null = random"
+    )
     batch_size: Positive = 128
     adapt: Adapt = Adapt()
 
@@ -79,12 +91,15 @@ class Loss(Section):
 
     alpha: Share = Field(0.2, description="share of the soft labels")
     temperature: Rate = Field(0.07, description="temperature of logits and soft labels")
-    similarity: Literal["dot", "euclidean", "gaussian"] = Field("dot", description="similarity behind soft labels")
+    similarity: Literal["dot", "euclidean", "gaussian"] = Field(
+        "dot", description="similarity behind soft labels"
+    )
     detach_soft_labels: bool = Field(False, description="stop the gradient through the soft labels")
     mutual_weight: float = Field(1.0, ge=0.0, description="weight of the mutual enhancement; 0 = off")
     mutual_scale: Rate = Field(10.0, description="inverse temperature of the distributions compared")
     teacher_image: Literal["target", "reference"] = Field(
-        "target", description="image behind the teacher's target embedding; the released code used the reference"
+        "target",
+        description="image behind the teacher's target embedding; the released code used the reference",
     )
 
 
@@ -108,14 +123,18 @@ class Optimiser(Section):
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: Share = Field(0.0, description="share of the steps with rising learning rate")
     weight_decay: float = Field(1e-6, ge=0.0)
-    clip_gradient_norm: float | None = Field(None, gt=0.0, description="largest gradient norm; null = no limit")
+    clip_gradient_norm: float | None = Field(
+        None, gt=0.0, description="largest gradient norm; null = no limit"
+    )
 
 
 class Augment(Section):
     """What training does to the stored images."""
 
-    flip: bool = Field(True, description="mirror both images of a triplet, half of the time")
-    crop_scale: Share = Field(1.0, description="smallest share of the area that a random crop keeps; 1 = no crop")
+    flip: bool = Field(True, description="mirror each image half of the time")
+    crop_scale: Share = Field(
+        1.0, description="smallest share of the area that a random crop keeps; 1 = no crop"
+    )
 
 
 class Train(Section):
@@ -129,9 +148,15 @@ class Train(Section):
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     augment: Augment = Augment()
-    holdout: Share = Field(0.1, description="share of the training triplets kept back to choose the checkpoint")
-    select: Literal["best", "last"] = Field("best", description="checkpoint by held-out recall, or the last epoch's")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto = bf16 where the machine has it")
+    holdout: Share = Field(
+        0.1, description="share of the training triplets kept back to choose the checkpoint"
+    )
+    select: Literal["best", "last"] = Field(
+        "best", description="checkpoint by held-out recall, or the last epoch's"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto = bf16 where the machine has it"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     resume: bool = Field(True, description="continue an interrupted training of the same data and parameters")
 

@@ -36,7 +36,9 @@ def test_a_padded_batch_gives_what_each_text_gives_alone(model: DWC) -> None:
     with torch.no_grad():
         together = model.cnn.query(images, words, mask)
         for row, length in enumerate(LENGTHS):
-            alone = model.cnn.query(images[row : row + 1], words[row : row + 1, :length], mask[row : row + 1, :length])
+            alone = model.cnn.query(
+                images[row : row + 1], words[row : row + 1, :length], mask[row : row + 1, :length]
+            )
             torch.testing.assert_close(together.embedding[row], alone.embedding[0], rtol=1e-10, atol=1e-12)
             torch.testing.assert_close(together.image_weight[row], alone.image_weight[0])
 
@@ -76,7 +78,8 @@ def test_attention_by_hand() -> None:
     found = cross_attention(words, locations, mask)
     high = torch.tensor(1.0).exp() / (torch.tensor(1.0).exp() + 1)
     torch.testing.assert_close(
-        found.word_attention[0], torch.stack([torch.stack([high, 1 - high]), torch.stack([1 - high, high]), torch.zeros(2)])
+        found.word_attention[0],
+        torch.stack([torch.stack([high, 1 - high]), torch.stack([1 - high, high]), torch.zeros(2)]),
     )
     steep = torch.tensor(7.0 / 4).exp() / (torch.tensor(7.0 / 4).exp() + 1)
     torch.testing.assert_close(found.spatial_attention[0, 0], torch.stack([steep, 1 - steep]))

@@ -119,7 +119,10 @@ def test_every_parameter_of_ours_has_a_released_name(model: DWC) -> None:
 def losses(model: DWC, x: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Total loss of each stream, the other one being the teacher."""
     cnn = (model.cnn.query(x["reference"], WORDS, MASK).embedding, model.cnn.target(x["target"]))
-    clip = (model.clip.query(x["clip_reference"], x["clip_text"]).embedding, model.clip.target(x["clip_target"]))
+    clip = (
+        model.clip.query(x["clip_reference"], x["clip_text"]).embedding,
+        model.clip.target(x["clip_target"]),
+    )
     yield "clip_stream", contrastive_loss(*clip, LABELS, **LOSS) + mutual_loss(*clip, *cnn)
     yield "cnn_stream", contrastive_loss(*cnn, LABELS, **LOSS) + mutual_loss(*cnn, *clip)
 

@@ -25,7 +25,12 @@ def store_folder(tmp_path: Path) -> Path:
     )
     triplets = pd.DataFrame(
         {
-            "triplet_id": ["dress.train.000000", "dress.train.000001", "dress.val.000000", "dress.test.000000"],
+            "triplet_id": [
+                "dress.train.000000",
+                "dress.train.000001",
+                "dress.val.000000",
+                "dress.test.000000",
+            ],
             "category": "dress",
             "split": ["train", "train", "val", "test"],
             "reference_id": ["a", "a", "b", "c"],
@@ -36,7 +41,13 @@ def store_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "store"
     folder.mkdir()
     counts = build_store(
-        images, triplets, tmp_path, folder, resolution=4, min_word_count=1, caption_variants="orders_and_singles"
+        images,
+        triplets,
+        tmp_path,
+        folder,
+        resolution=4,
+        min_word_count=1,
+        caption_variants="orders_and_singles",
     )
     assert counts == {"images": 3, "triplets": 4, "texts": 5, "words": 9}
     return folder

@@ -67,7 +67,9 @@ def test_a_single_pixel_can_be_scaled_up() -> None:
     assert (square(Image.new("RGB", (1, 1), (1, 2, 3)), 8) == (1, 2, 3)).all()
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", encoded(Image.new("RGB", (64, 64), "red"), "JPEG")[:300]])
+@pytest.mark.parametrize(
+    "data", [b"", b"no picture", encoded(Image.new("RGB", (64, 64), "red"), "JPEG")[:300]]
+)
 def test_undecodable_data_is_a_clear_error(data: bytes, tmp_path: Path) -> None:
     file = tmp_path / "broken.jpg"
     file.write_bytes(data)

@@ -9,7 +9,16 @@ from dwc.store.vocabulary import SPECIAL, Vocabulary, split_words
 
 
 def test_words_are_lower_case_and_keep_inner_hyphens() -> None:
-    assert split_words("Is a T-shirt, isn't it? 3/4 SLEEVES!") == ["is", "a", "t-shirt", "isn't", "it", "3", "4", "sleeves"]
+    assert split_words("Is a T-shirt, isn't it? 3/4 SLEEVES!") == [
+        "is",
+        "a",
+        "t-shirt",
+        "isn't",
+        "it",
+        "3",
+        "4",
+        "sleeves",
+    ]
     assert split_words("ÉCRU ß") == ["écru", "ss"]
 
 

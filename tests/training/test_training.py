@@ -57,7 +57,10 @@ def build() -> tuple[DWC, Optimisers]:
     rates = (1e-3, 1e-3)
     streams = (model.cnn, model.clip)
     return model, Optimisers(
-        *(build_adam(s.parameters(), learning_rate=r, weight_decay=0) for s, r in zip(streams, rates, strict=True))
+        *(
+            build_adam(s.parameters(), learning_rate=r, weight_decay=0)
+            for s, r in zip(streams, rates, strict=True)
+        )
     )
 
 
@@ -103,7 +106,9 @@ def test_every_parameter_receives_a_gradient_from_its_own_stream_only(store: Sto
     embed_cnn(model, batch, "target").query.square().sum().backward()
     without = {name for name, p in model.named_parameters() if p.grad is None}
     targets_only = {"cnn.target_pool.p"}
-    assert without == {name for name, _ in model.named_parameters() if name.startswith("clip.")} | targets_only
+    assert (
+        without == {name for name, _ in model.named_parameters() if name.startswith("clip.")} | targets_only
+    )
     model.zero_grad()
     clip = embed_clip(model, batch, "target")
     (clip.query.sum() + clip.target.sum()).backward()
@@ -176,7 +181,13 @@ def test_a_diverged_loss_stops_with_a_remedy(store: Store, tmp_path: Path) -> No
 def test_too_few_triplets_for_a_batch(store: Store) -> None:
     with pytest.raises(ValueError, match="only 2 training triplets"):
         TripletBatches(
-            store, store.triplets[:2], batch_size=4, seed=0, flip=False, crop_scale=1, device=torch.device("cpu")
+            store,
+            store.triplets[:2],
+            batch_size=4,
+            seed=0,
+            flip=False,
+            crop_scale=1,
+            device=torch.device("cpu"),
         )
 
 

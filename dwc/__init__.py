@@ -1,0 +1,1 @@
+"""Composed image retrieval with the Dynamic Weighted Combiner (DWC)."""

@@ -1,0 +1,1 @@
+"""A trained model with its gallery, answering image + text queries."""

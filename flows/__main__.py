@@ -1,0 +1,143 @@
+"""`python -m flows <command>`: one stage, the whole pipeline, or the servers around it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dwc.console import errors_in_one_screen
+from flows import environment
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Run the pipeline's flows.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+ARGUMENTS_OF_OTHERS = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def main() -> None:
+    """Run a command; what the user can mend ends as a message, not as a stack trace."""
+    environment.prepare(Path.cwd())
+    with errors_in_one_screen():
+        app()
+
+
+@app.command()
+def validate() -> None:
+    """Turn the raw annotations and pictures into two checked tables."""
+    run_stage("validate")
+
+
+@app.command()
+def preprocess() -> None:
+    """Decode every picture once and number every text and word."""
+    run_stage("preprocess")
+
+
+@app.command()
+def embed() -> None:
+    """Compute the frozen CLIP's features of every picture and text."""
+    run_stage("embed")
+
+
+@app.command()
+def train() -> None:
+    """Train the model and register its serving package."""
+    run_stage("train")
+
+
+@app.command()
+def evaluate() -> None:
+    """Measure the model by the benchmark's protocol and write the report."""
+    run_stage("evaluate")
+
+
+@app.command()
+def pipeline(
+    preset: Annotated[str | None, typer.Option(help="parameter file of presets/, by name")] = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--set", "-S", help="change of a parameter, such as train.epochs=3")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="only this stage, and what it needs")] = None,
+) -> None:
+    """Bring every stage up to date, as flows below one parent flow."""
+    from flows.server import run_pipeline
+
+    require_success(run_pipeline(Path.cwd(), preset, override or [], stage))
+
+
+@app.command(context_settings=ARGUMENTS_OF_OTHERS)
+def with_server(context: typer.Context) -> None:
+    """Run a command (after --) with one Prefect server for all flows below it."""
+    from flows.server import run_with_server
+
+    if not context.args:
+        raise ValueError("with-server: give the command after --, such as: with-server -- dvc repro")
+    raise typer.Exit(run_with_server(Path.cwd(), context.args))
+
+
+@app.command()
+def ui() -> None:
+    """Run Prefect, a worker for the pipeline and MLflow until Ctrl-C."""
+    from flows.ui import run
+
+    raise typer.Exit(run(Path.cwd()))
+
+
+@app.command()
+def worker() -> None:
+    """Deploy the pipeline to the Prefect server of PREFECT_API_URL, and run a worker for it."""
+    from flows.worker import work
+
+    raise typer.Exit(work(Path.cwd()))
+
+
+@app.command()
+def serve() -> None:
+    """Serve the challenger model over HTTP on this machine."""
+    from flows.serve import serve as run
+
+    raise typer.Exit(run(Path.cwd()))
+
+
+@app.command()
+def result() -> None:
+    """Print the figures of the last evaluation and where its report lies."""
+    from flows.result import show
+
+    show()
+
+
+def run_stage(name: str) -> None:
+    """Run the flow of a stage. Raises ValueError with its message where it failed."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+    from flows.subflow import run_below_parent, speak_for_the_run
+
+    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    speak_for_the_run()
+    require_success(run_below_parent(flow))
+
+
+def require_success(state: Any) -> None:
+    """Return where a flow completed; otherwise raise ValueError with its message.
+
+    A fault of the program itself, not of what it was given, shows its stack trace first.
+    """
+    if state.is_completed():
+        return
+    error = state.result(raise_on_failure=False) if state.data is not None else None
+    if isinstance(error, Exception):
+        traceback.print_exception(error)
+    raise ValueError(state.message or f"The flow ended as {state.name}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The embed stage: the frozen CLIP, adapted to the catalogue where wanted, and its features of everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from prefect import flow
+
+from dwc.config import Adapt
+from dwc.files import atomic_file, atomic_folder
+from dwc.model.clip import FrozenClip
+from dwc.model.precision import pick_device, uses_bf16
+from dwc.store.dataset import Store
+from dwc.store.features import build_features
+from dwc.tables.build import load_tables
+from dwc.training.adapt import adapt_clip
+from flows.accelerator import gpu
+from flows.progress import StepProgress
+from flows.stage import BUILD, Stage, stage
+
+CURVE = BUILD / "curves" / "adapt.csv"
+
+
+@flow(name="embed")
+@stage("embed")
+def embed(stage: Stage) -> None:
+    """Build the CLIP and compute its embeddings of every picture, its mirror image and every text."""
+    settings = stage.params.embed
+    store = stage.step("Open store", Store, BUILD / "store")
+    with gpu():
+        clip = stage.step("Build CLIP", _create, settings.architecture, settings.weights, settings.adapt.seed)
+        history: list[dict[str, float]] = []
+        if settings.adapt.epochs:
+            history = stage.step(
+                "Adapt CLIP to titles", _adapt, clip, store, settings.adapt, stage.progress("adapting steps")
+            )
+        _save_clip(clip)
+        stage.step("Embed", _embed, clip, store, settings.batch_size, stage.progress("pictures and texts"))
+    _save_curve(history)
+    stage.run.log_metrics({"clip_dim": clip.dim, "images": len(store.image_ids), "texts": len(store.texts)})
+    for row in history:
+        stage.run.log_metrics({"adapt.loss": row["loss"]}, step=int(row["epoch"]))
+    stage.summary(
+        f"{settings.architecture}: {clip.dim} dimensions; {len(store.image_ids):,} pictures, "
+        f"each also mirrored, and {len(store.texts):,} texts."
+    )
+
+
+def _create(architecture: str, weights: str | None, seed: int) -> FrozenClip:
+    torch.manual_seed(seed)  # for weights that start at random
+    return FrozenClip.create(architecture, weights, pick_device("auto"))
+
+
+def _adapt(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgress) -> list[dict[str, float]]:
+    titled = _titled_training_images(load_tables(BUILD / "tables").images)
+    return adapt_clip(
+        clip,
+        store.pixels,
+        store.rows(titled["image_id"].tolist()),
+        titled["title"].tolist(),
+        **settings.model_dump(),
+        bf16=uses_bf16("auto", clip.device),
+        progress=progress,
+    )
+
+
+def _titled_training_images(images: pd.DataFrame) -> pd.DataFrame:
+    training = images["galleries"].map(lambda names: any(name.endswith(".train") for name in names))
+    elsewhere = images["galleries"].map(lambda names: any(not name.endswith(".train") for name in names))
+    titled = images[training & ~elsewhere & images["title"].notna()]
+    if titled.empty:
+        raise ValueError(
+            "embed.adapt.epochs: no training image has a title to adapt the CLIP to. "
+            "Set embed.adapt.epochs to 0, or supply titles (docs/data.md)."
+        )
+    return titled
+
+
+def _save_clip(clip: FrozenClip) -> None:
+    with atomic_folder(BUILD / "clip") as folder:
+        clip.save(folder)
+
+
+def _embed(clip: FrozenClip, store: Store, batch_size: int, progress: StepProgress) -> Path:
+    with atomic_folder(BUILD / "features") as folder:
+        build_features(
+            folder,
+            store.pixels,
+            store.texts,
+            encode_images=clip.encode_images,
+            encode_texts=clip.encode_texts,
+            batch_size=batch_size,
+            progress=progress,
+        )
+    return BUILD / "features"
+
+
+def _save_curve(history: list[dict[str, float]]) -> None:
+    """One row per epoch; only the heading where the CLIP was taken as it is."""
+    with atomic_file(CURVE) as file:
+        pd.DataFrame(history, columns=["epoch", "loss"]).astype({"epoch": int}).to_csv(file, index=False)

@@ -1,0 +1,82 @@
+"""Presets and overrides, written into params.yaml: the file stays the one truth, and DVC sees what changed.
+
+Comments and order of the file are kept; a change that would not be valid leaves it as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from dwc.config import load_params, parse_params
+from dwc.files import write_text
+
+PRESETS = Path("presets")
+
+
+def change_parameters(file: Path, preset: str | None, overrides: Sequence[str]) -> bool:
+    """Put a preset and then `key=value` overrides into the parameter file; returns whether it changed.
+
+    Raises ValueError naming the preset or key, and what can be given instead.
+    """
+    source = preset_file(file.parent, preset) if preset else file
+    text = source.read_text(encoding="utf-8")
+    if overrides:
+        text = _with_overrides(text, overrides)
+    new = parse_params(YAML(typ="safe").load(text), str(source))
+    if new == load_params(file):
+        return False
+    write_text(file, text)
+    return True
+
+
+def preset_file(root: Path, name: str) -> Path:
+    """Parameter file of a preset. Raises ValueError listing the names there are."""
+    file = root / PRESETS / f"{name}.yaml"
+    if not file.is_file():
+        known = sorted(path.stem for path in (root / PRESETS).glob("*.yaml"))
+        raise ValueError(
+            f"preset `{name}`: no such file in {PRESETS}/. Known are: {', '.join(known) or 'none'}."
+        )
+    return file
+
+
+def _with_overrides(text: str, overrides: Sequence[str]) -> str:
+    yaml = _keeping_style()
+    values = yaml.load(text)
+    for override in overrides:
+        _set(values, override)
+    buffer = StringIO()
+    yaml.dump(values, buffer)
+    return buffer.getvalue()
+
+
+def _keeping_style() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 110
+    yaml.representer.add_representer(
+        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
+
+
+def _set(values: MutableMapping[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ValueError(f"override `{override}`: write it as key=value, such as train.epochs=3.")
+    try:
+        value = YAML().load(text)
+    except YAMLError as error:
+        raise ValueError(f"override `{override}`: the value is not valid YAML: {error}") from error
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, MutableMapping):
+            raise ValueError(f"override `{override}`: `{parent}` holds a value, not a section.")
+    values[last] = value

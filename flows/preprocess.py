@@ -1,0 +1,41 @@
+"""The preprocess stage: every picture decoded once, every text and word numbered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+
+from dwc.config import Params
+from dwc.files import atomic_folder
+from dwc.store.build import build_store
+from dwc.tables.build import Tables, load_tables
+from flows.progress import StepProgress
+from flows.stage import BUILD, Stage, stage
+
+
+@flow(name="preprocess")
+@stage("data.root", "validate.max_megapixels", "preprocess")
+def preprocess(stage: Stage) -> None:
+    """Turn the checked tables and the pictures into the store that all later stages read."""
+    tables = stage.step("Read tables", load_tables, BUILD / "tables")
+    progress = stage.progress("pictures")
+    counts = stage.step("Decode pictures", _build, tables, stage.params, BUILD / "store", progress)
+    stage.run.log_metrics(counts)
+    stage.summary(", ".join(f"{count:,} {name}" for name, count in counts.items()))
+
+
+def _build(tables: Tables, params: Params, place: Path, progress: StepProgress) -> dict[str, int]:
+    settings = params.preprocess
+    with atomic_folder(place) as folder:
+        return build_store(
+            tables.images,
+            tables.triplets,
+            params.data.root,
+            folder,
+            resolution=settings.resolution,
+            min_word_count=settings.min_word_count,
+            caption_variants=settings.caption_variants,
+            max_megapixels=params.validate_.max_megapixels,
+            progress=progress,
+        )

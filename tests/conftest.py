@@ -1,0 +1,74 @@
+"""The whole session's ground: no network, no telemetry, homes in a temporary folder, few threads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+GUARD = ROOT / "tests" / "guard"
+HOME = Path(tempfile.mkdtemp(prefix="dwc-tests-"))
+GUARD_LOG = HOME / "network.log"
+
+
+def _prepare_environment() -> None:
+    """Before any library is imported: most read their settings when they are."""
+    for name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_", "DVC_"))]:
+        del os.environ[name]
+    os.environ |= {
+        "NETWORK_GUARD_LOG": str(GUARD_LOG),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(GUARD), os.environ.get("PYTHONPATH")])),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "OMP_NUM_THREADS": "1",
+        "PREFECT_HOME": str(HOME / "prefect"),
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "MPLCONFIGDIR": str(HOME / "matplotlib"),
+        "DVC_SITE_CACHE_DIR": str(HOME / "dvc"),
+        "XDG_CACHE_HOME": str(HOME / "cache"),
+        "GIT_AUTHOR_NAME": "Test",
+        "GIT_AUTHOR_EMAIL": "test@example.invalid",
+        "GIT_COMMITTER_NAME": "Test",
+        "GIT_COMMITTER_EMAIL": "test@example.invalid",
+    }
+    import tests.guard.sitecustomize  # noqa: F401 -- importing it installs the guard in this process
+    from flows import environment
+
+    environment.prepare(HOME)
+
+
+_prepare_environment()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compute on one thread: the tests share the machine with the servers that they start."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """Fail the session where anything, in any process, tried to leave this machine."""
+    yield
+    attempts = GUARD_LOG.read_text(encoding="utf-8") if GUARD_LOG.exists() else ""
+    assert not attempts, f"something tried to use the network:\n{attempts}"
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[str]:
+    """Address of the one Prefect server of the session."""
+    from flows.server import prefect_server
+
+    with prefect_server(HOME) as address:
+        yield address
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(HOME, ignore_errors=True)
