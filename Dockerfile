@@ -7,7 +7,7 @@ COPY requirements.lock requirements-postgres.lock ./
 RUN python -m venv /opt/venv \
     && awk '/^[^ ]/ {keep = /^uv==/} keep' requirements.lock > uv.lock \
     && /opt/venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r uv.lock \
-    && /opt/venv/bin/uv pip install --no-cache --python /opt/venv/bin/python \
+    && /opt/venv/bin/uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python \
         --require-hashes -r requirements.lock -r requirements-postgres.lock
 
 FROM python:3.11-slim

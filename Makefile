@@ -10,7 +10,7 @@ PYTHON ?= python3.11
 VENV := .venv
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
-INSTALL := $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python
+INSTALL := $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --compile-bytecode
 COMPILE := $(VENV)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)

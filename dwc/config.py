@@ -144,6 +144,7 @@ class Train(Section):
     epochs: Positive = 200
     batch_size: Positive = 32
     dim: Positive = Field(1024, description="embedding size D of each stream")
+    dropout: Share = Field(0.5, description="dropout of the CLIP stream and of both combiners")
     cnn: Cnn = Cnn()
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()

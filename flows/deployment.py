@@ -9,6 +9,7 @@ from typing import Any, cast
 from prefect import Flow, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectAlreadyExists
 
 from flows.accelerator import LIMIT
@@ -31,4 +32,5 @@ def deploy(root: Path, pool: str) -> None:
         concurrency_limit=one_at_a_time,
         description=pipeline.description,
     )
+    assert isinstance(deployment, RunnerDeployment)
     deployment.apply()

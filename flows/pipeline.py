@@ -62,8 +62,9 @@ def reproduce(stage: str) -> State[Any] | None:
     lines: list[str] = []
 
     def line(text: str) -> None:
-        lines.append(text)
-        logger.info(text)
+        if text.strip():
+            lines.append(text)
+            logger.info(text)
 
     environment = {**without_flow_run(), **PLAIN_LINES, PARENT: str(task_run.id), **_path()}
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]

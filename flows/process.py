@@ -58,7 +58,7 @@ def end_group(process: Child) -> None:
 
 
 def _group_lives(process: Child) -> bool:
-    """Whether any process of the group still runs; the leader is reaped here, others by whoever inherits them."""
+    """Whether any process of the group still runs. The leader is reaped here, others by who inherits them."""
     process.poll()
     for other in psutil.process_iter(["status"]):
         with suppress(ProcessLookupError, PermissionError):

@@ -41,7 +41,7 @@ def train(stage: Stage) -> None:
     device = pick_device(settings.device)
     store = Store(STORE, FEATURES)
     images = load_tables(BUILD / "tables").images
-    triplets = training_triplets(store, images)
+    triplets = training_triplets(store)
     learnt, held = split_holdout(triplets, settings.holdout, settings.seed)
     stage.log_dataset("training", learnt)
     stage.log_dataset("held-out", held)
@@ -68,6 +68,7 @@ def _model(settings: Train, store: Store, device: torch.device) -> DWC:
         word_dim=settings.cnn.word_dim,
         clip_dim=int(store.clip_images.shape[1]),
         resolution=store.side,
+        dropout=settings.dropout,
     )
     return build_model(
         config, backbone_weights=settings.cnn.weights, clip_folder=CLIP, seed=settings.seed, device=device

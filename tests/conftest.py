@@ -38,7 +38,10 @@ def _prepare_environment() -> None:
     }
     import tests.guard.sitecustomize  # noqa: F401 -- importing it installs the guard in this process
     from flows import environment
+    from flows.process import free_port
 
+    # Prefect reads the address when it is imported, which is before any fixture can start the server.
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{free_port(0)}/api"
     environment.prepare(HOME)
 
 
@@ -62,10 +65,10 @@ def no_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[str]:
-    """Address of the one Prefect server of the session."""
-    from flows.server import prefect_server
+    """Address of the one Prefect server of the session, which PREFECT_API_URL has named from the start."""
+    from flows.server import new_server
 
-    with prefect_server(HOME) as address:
+    with new_server(HOME, int(os.environ["PREFECT_API_URL"].split(":")[2].split("/")[0])) as (address, _):
         yield address
 
 

@@ -30,10 +30,12 @@ class CnnStream(nn.Module):
     """Embeds targets, and composes queries of a reference image and a tokenised text.
 
     backbone: image network without pooling, C channels; dim: embedding size D; words: vocabulary size;
-    word_dim: size of a word embedding.
+    word_dim: size of a word embedding; dropout: of the combiner.
     """
 
-    def __init__(self, backbone: Backbone, *, dim: int, words: int, word_dim: int) -> None:
+    def __init__(
+        self, backbone: Backbone, *, dim: int, words: int, word_dim: int, dropout: float = 0.5
+    ) -> None:
         super().__init__()
         channels = backbone.channels
         self.backbone = backbone
@@ -47,7 +49,7 @@ class CnnStream(nn.Module):
         self.text_editor = TextEditor(dim)
         self.text_pool = GeM()
         self.text_projection = nn.Linear(dim, dim)
-        self.combiner = WeightedCombiner(dim)
+        self.combiner = WeightedCombiner(dim, dropout)
 
     def feature_map(self, images: Float[Tensor, "batch 3 side side"]) -> FeatureMap:
         """Run the backbone: F, shared by everything that is asked of an image."""

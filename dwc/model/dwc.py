@@ -17,7 +17,8 @@ class ModelConfig:
     """All that is needed to build the network before its weights are loaded.
 
     backbone: torchvision name; dim: embedding size D of each stream; words: vocabulary size;
-    word_dim: size of a word embedding; clip_dim: embedding size E of the CLIP; resolution: image side, pixels.
+    word_dim: size of a word embedding; clip_dim: embedding size E of the CLIP; resolution: image side, pixels;
+    dropout: of the CLIP stream and the combiners.
     """
 
     backbone: BackboneName
@@ -26,6 +27,7 @@ class ModelConfig:
     word_dim: int
     clip_dim: int
     resolution: int
+    dropout: float = 0.5
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for config.json."""
@@ -39,6 +41,10 @@ class DWC(nn.Module):
         super().__init__()
         self.config = config
         self.cnn = CnnStream(
-            Backbone(config.backbone), dim=config.dim, words=config.words, word_dim=config.word_dim
+            Backbone(config.backbone),
+            dim=config.dim,
+            words=config.words,
+            word_dim=config.word_dim,
+            dropout=config.dropout,
         )
-        self.clip = ClipStream(clip_dim=config.clip_dim, dim=config.dim)
+        self.clip = ClipStream(clip_dim=config.clip_dim, dim=config.dim, dropout=config.dropout)

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dwc.raw.catalogue import Item, Part, Query, plan_catalogue
-from dwc.raw.garments import draw
-from dwc.raw.traits import COLOURS, PATTERNS, Attributes
+from dwc.raw.drawn.catalogue import Item, Part, Query, plan_catalogue
+from dwc.raw.drawn.garments import draw
+from dwc.raw.drawn.traits import COLOURS, PATTERNS, Attributes
 
 SMALLEST_IMAGES = 60  # fewer leave a validation split without queries
 SMALLEST_SIDE = 32

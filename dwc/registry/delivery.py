@@ -77,7 +77,5 @@ class Delivery(Generic[Value]):
         """Warn once for each outage."""
         self.error = error
         if not self._failing:
-            _LOGGER.warning(
-                "Metrics are kept back, the tracking store does not take them: %s", reason(error)
-            )
+            _LOGGER.warning("Metrics are kept back, the tracking store does not take them: %s", reason(error))
         self._failing = True

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _METRIC_NAME = re.compile(r"[\w\-. :/]{1,250}")
 _LONGEST_DIGEST = 36  # characters that MLflow keeps: an md5 and `.dir`
+_SCHEMA_ROWS = 1000  # enough to see the columns' types; MLflow looks at every element
 _DATASET_CONTEXT = {"train": "training", "evaluate": "evaluation"}
 
 
@@ -73,7 +74,8 @@ class StageRun:
         with warnings.catch_warnings():
             # MLflow warns of integer columns (the table is only described here) and of its own sources.
             warnings.simplefilter("ignore", UserWarning)
-            described = from_pandas(frame, source=source, name=name, digest=known).to_dict()
+            excerpt = frame.head(_SCHEMA_ROWS) if known else frame
+            described = from_pandas(excerpt, source=source, name=name, digest=known).to_dict()
         dataset = Dataset(**{**described, "profile": json.dumps({"num_rows": rows})})
         context = InputTag("mlflow.data.context", _DATASET_CONTEXT.get(self.stage, self.stage))
         self._client.log_inputs(self.id, datasets=[DatasetInput(dataset, [context])])

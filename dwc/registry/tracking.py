@@ -101,10 +101,10 @@ def _end(client: MlflowClient, run: StageRun, status: Status) -> None:
     try:
         client.set_terminated(run.id, status=status)
     except MlflowException as error:
+        loss = f", and {lost} metric values are lost" if lost else ""
         raise ValueError(
-            f"{client.tracking_uri}: the {run.stage} run {run.id} could not be ended "
-            f"({reason(error)}) and {lost} metric values are lost. Start the MLflow server and run the "
-            "stage again."
+            f"{client.tracking_uri}: the {run.stage} run {run.id} could not be ended ({reason(error)}){loss}. "
+            "Start the MLflow server and run the stage again."
         ) from error
     if lost and not run.delivered:
         raise ValueError(

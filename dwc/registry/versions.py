@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -64,14 +65,17 @@ def register_model(
         run.info.experiment_id, name=MODEL_NAME, source_run_id=run_id, tags=inherited, params=run.data.params
     ).model_id
     _log(model_id, run_id, package_folder, input_example)
-    _check(model_id, input_example)
+    _check(client, model_id, input_example)
     with store_lock(client.tracking_uri):
         _ensure_registered(client, name)
-        version = client.create_model_version(
+        created = client.create_model_version(
             name, f"models:/{model_id}", run_id, tags=inherited | as_tags(tags), model_id=model_id
         )
-        _point(client, name, alias, str(version.version))
-    return ModelVersion(name=name, version=str(version.version), uri=f"models:/{name}/{version.version}")
+        version = str(created.version)
+        _point(client, name, alias, version)
+    link = [{"name": name, "version": version}]  # by which MLflow's pages lead from the model to its version
+    client.set_logged_model_tags(model_id, {"mlflow.modelVersions": json.dumps(link)})
+    return ModelVersion(name=name, version=version, uri=f"models:/{name}/{version}")
 
 
 def move_alias(name: str, alias: str, version: str) -> str | None:
@@ -81,9 +85,9 @@ def move_alias(name: str, alias: str, version: str) -> str | None:
     """
     client = current_client()
     with store_lock(client.tracking_uri):
-        before: str | None = client.get_registered_model(name).aliases.get(alias)
+        before = client.get_registered_model(name).aliases.get(alias)
         _point(client, name, alias, version)
-    return before
+    return None if before is None else str(before)
 
 
 def _log(model_id: str, run_id: str, package_folder: Path, input_example: pd.DataFrame) -> None:
@@ -105,13 +109,15 @@ def _log(model_id: str, run_id: str, package_folder: Path, input_example: pd.Dat
     )
 
 
-def _check(model_id: str, input_example: pd.DataFrame) -> None:
+def _check(client: MlflowClient, model_id: str, input_example: pd.DataFrame) -> None:
     """Load what was stored, and ask it. Raises whatever keeps it from answering."""
     import mlflow.pyfunc
 
-    answers = mlflow.pyfunc.load_model(f"models:/{model_id}").predict(input_example)
-    if len(answers) != len(input_example):
-        raise ValueError(f"models:/{model_id}: {len(answers)} answers to {len(input_example)} questions.")
+    try:
+        mlflow.pyfunc.load_model(f"models:/{model_id}").predict(input_example)
+    except BaseException:
+        client.finalize_logged_model(model_id, "FAILED")
+        raise
 
 
 def _signature() -> ModelSignature:

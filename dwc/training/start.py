@@ -13,14 +13,10 @@ from dwc.model.dwc import DWC, ModelConfig
 from dwc.store.dataset import Store
 
 
-def training_triplets(store: Store, images: pd.DataFrame) -> pd.DataFrame:
-    """The store's training triplets with a known target, and their `label`.
-
-    images: the images table; equal labels are equal numbers, so a batch knows its other right answers.
-    """
-    labels, _ = pd.factorize(images.set_index("image_id").loc[store.image_ids, "label"])
-    chosen = store.triplets[(store.triplets["split"] == "train") & (store.triplets["target"] >= 0)]
-    return chosen.assign(label=labels[chosen["target"]]).reset_index(drop=True)
+def training_triplets(store: Store) -> pd.DataFrame:
+    """The store's training triplets with a known target."""
+    triplets = store.triplets
+    return triplets[(triplets["split"] == "train") & (triplets["target"] >= 0)].reset_index(drop=True)
 
 
 def build_model(

@@ -133,4 +133,4 @@ def test_data_that_are_not_there_are_asked_for(workspace: Workspace) -> None:
     result = workspace.flows("validate")
     (workspace.root / "elsewhere").rename(workspace.root / "data")
     assert result.returncode == 1
-    assert result.stderr.strip().startswith("data: no such data folder.")
+    assert result.stderr.strip().startswith("Error: data: no such data folder.")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dwc.raw import phrases
-from dwc.raw.catalogue import plan_catalogue
-from dwc.raw.families import (
+from dwc.raw.drawn import phrases
+from dwc.raw.drawn.catalogue import plan_catalogue
+from dwc.raw.drawn.families import (
     Wish,
     accepted_values,
     changed_traits,
@@ -19,8 +19,8 @@ from dwc.raw.families import (
     intend,
     satisfying,
 )
-from dwc.raw.garments import draw
-from dwc.raw.traits import CATEGORIES, COLOURS, Attributes, contrasts, darker_than, values_of, wearable
+from dwc.raw.drawn.garments import draw
+from dwc.raw.drawn.traits import CATEGORIES, COLOURS, Attributes, contrasts, darker_than, values_of, wearable
 from dwc.raw.wardrobe import contact_sheet, generate
 
 RED = Attributes("dress", "red", "solid", "none", "short", "crew", "knee", "none", "none")

@@ -45,7 +45,8 @@ class Registered:
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
     """Two versions of one tiny model, registered in the middle of a train run."""
     root = tmp_path_factory.mktemp("registry")
-    tiny = build_tiny(root / "tiny" if (root / "tiny").mkdir() is None else root)
+    (root / "tiny").mkdir()
+    tiny = build_tiny(root / "tiny")
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
         address = tracking.configure(None, root)
@@ -90,7 +91,7 @@ def question(tiny: Tiny, number: int) -> dict[str, Any]:
 def test_the_alias_names_the_newest_version(registered: Registered, client: mlflow.MlflowClient) -> None:
     assert (registered.first.version, registered.second.version) == ("1", "2")
     assert registered.second == ModelVersion(name=NAME, version="2", uri=f"models:/{NAME}/2")
-    assert client.get_model_version_by_alias(NAME, "challenger").version == "2"
+    assert str(client.get_model_version_by_alias(NAME, "challenger").version) == "2"
 
 
 def test_a_version_carries_the_lineage_of_its_run(
@@ -106,8 +107,9 @@ def test_a_version_carries_the_lineage_of_its_run(
         "dwc.upstream.embed": "run-of-embed",
     }
     assert expected.items() <= version.tags.items()
-    model = client.get_logged_model(version.model_id)
+    model = client.get_logged_model(version.source.removeprefix("models:/"))
     assert model.status == "READY"
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": NAME, "version": "2"}]
     assert model.source_run_id == registered.run_id
     assert model.params["train.dim"] == "16"
 
@@ -172,7 +174,7 @@ def test_requirements_are_named_for_any_index(registered: Registered) -> None:
 def test_an_alias_moves_and_says_where_it_was(registered: Registered, client: mlflow.MlflowClient) -> None:
     assert move_alias(NAME, "champion", "1") is None
     assert move_alias(NAME, "champion", "2") == "1"
-    assert client.get_model_version_by_alias(NAME, "champion").version == "2"
+    assert str(client.get_model_version_by_alias(NAME, "champion").version) == "2"
 
 
 def test_an_alias_cannot_name_what_is_not_there(registered: Registered, client: mlflow.MlflowClient) -> None:
@@ -215,6 +217,9 @@ def test_a_model_that_cannot_answer_is_not_registered(
             input_example=bad,
         )
     assert client.search_registered_models(filter_string="name = 'dwc-other'") == []
+    experiment = client.get_run(registered.run_id).info.experiment_id
+    statuses = [model.status for model in client.search_logged_models([experiment])]
+    assert sorted(statuses) == ["FAILED", "READY", "READY"]
 
 
 @pytest.fixture

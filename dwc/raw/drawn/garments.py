@@ -9,12 +9,12 @@ from jaxtyping import Float32
 from numpy.random import Generator
 from PIL import Image, ImageChops, ImageFilter
 
-from dwc.raw import backdrop
-from dwc.raw.cloth import Frame, Pen, Points, Region, paint_pattern
-from dwc.raw.layers import SEAM, STITCH, Dye, Layers, dye_cloth
-from dwc.raw.tailoring import Cut, Sleeve, cut_garment
-from dwc.raw.traits import Attributes, luminance
-from dwc.raw.trimmings import add_trimmings
+from dwc.raw.drawn import backdrop
+from dwc.raw.drawn.cloth import Frame, Pen, Points, Region, paint_pattern
+from dwc.raw.drawn.layers import SEAM, STITCH, Dye, Layers, dye_cloth
+from dwc.raw.drawn.tailoring import Cut, Sleeve, cut_garment
+from dwc.raw.drawn.traits import Attributes, luminance
+from dwc.raw.drawn.trimmings import add_trimmings
 
 OVERSAMPLING = 3  # outlines are drawn this much larger, then averaged down
 

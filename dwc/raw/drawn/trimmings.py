@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.random import Generator
 
-from dwc.raw.cloth import Frame, Pen, mix, print_graphic
-from dwc.raw.layers import SEAM, STITCH, Dye, Layers
-from dwc.raw.tailoring import Cut
-from dwc.raw.traits import Attributes
+from dwc.raw.drawn.cloth import Frame, Pen, mix, print_graphic
+from dwc.raw.drawn.layers import SEAM, STITCH, Dye, Layers
+from dwc.raw.drawn.tailoring import Cut
+from dwc.raw.drawn.traits import Attributes
 
 
 def _add_collar(layers: Layers, cut: Cut, frame: Frame, dye: Dye) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from numpy.random import Generator
 
-from dwc.raw.traits import (
+from dwc.raw.drawn.traits import (
     COLOURS,
     PATTERNS,
     SLEEVES,

@@ -6,9 +6,9 @@ from typing import Literal
 
 from numpy.random import Generator
 
-from dwc.raw.families import Wish
-from dwc.raw.traits import NEIGHBOURS, Attributes, values_of
-from dwc.raw.words import (
+from dwc.raw.drawn.families import Wish
+from dwc.raw.drawn.traits import NEIGHBOURS, Attributes, values_of
+from dwc.raw.drawn.words import (
     COLOUR_WORDS,
     DETAILS,
     GRAPHICS,

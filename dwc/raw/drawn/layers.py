@@ -6,8 +6,8 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from dwc.raw.cloth import Colour, Frame, Pen, mix
-from dwc.raw.traits import COLOURS, Attributes, luminance
+from dwc.raw.drawn.cloth import Colour, Frame, Pen, mix
+from dwc.raw.drawn.traits import COLOURS, Attributes, luminance
 
 SEAM, STITCH = 200, 110  # strength of drawn lines, of 255
 

@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 from numpy.random import Generator
 
-from dwc.raw.families import (
+from dwc.raw.drawn.families import (
     Accepted,
     Wish,
     accepted_values,
@@ -16,8 +16,8 @@ from dwc.raw.families import (
     intend,
     satisfying,
 )
-from dwc.raw.phrases import Noise, title, write_captions
-from dwc.raw.traits import CATEGORIES, Attributes
+from dwc.raw.drawn.phrases import Noise, title, write_captions
+from dwc.raw.drawn.traits import CATEGORIES, Attributes
 
 SPLITS = ("train", "val")
 VAL_SHARE = 300 / 1400  # of a category's images

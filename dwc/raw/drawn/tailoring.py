@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.random import Generator
 
-from dwc.raw.cloth import Points
-from dwc.raw.traits import Attributes
+from dwc.raw.drawn.cloth import Points
+from dwc.raw.drawn.traits import Attributes
 
 HEMS = {
     "dress": {"mini": 2.75, "knee": 3.75, "maxi": 5.1},

@@ -1,0 +1,1 @@
+"""How `wardrobe` is made: its garments, their families, the pictures and the captions."""
