@@ -103,7 +103,7 @@ def _end(client: MlflowClient, run: StageRun, status: Status) -> None:
     except MlflowException as error:
         loss = f", and {lost} metric values are lost" if lost else ""
         raise ValueError(
-            f"{client.tracking_uri}: the {run.stage} run {run.id} could not be ended ({reason(error)}){loss}. "
+            f"{client.tracking_uri}: {run.stage} run {run.id} could not be ended ({reason(error)}){loss}. "
             "Start the MLflow server and run the stage again."
         ) from error
     if lost and not run.delivered:
