@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 
 @app.callback()
 def main() -> None:
-    """Composed image retrieval with the Dynamic Weighted Combiner. The pipeline itself runs by `dvc repro`."""
+    """Composed image retrieval with the Dynamic Weighted Combiner. The pipeline runs by `dvc repro`."""
 
 
 @app.command()

@@ -109,8 +109,8 @@ class Cnn(Section):
     backbone: Literal["resnet18", "resnet50"] = "resnet50"
     weights: str | None = Field(
         None,
-        description="start of the backbone: null = random, `imagenet` = torchvision's, `clip` = the image tower "
-        "of the embed stage's CLIP (same ResNet), or a local safetensors/pth file",
+        description="start of the backbone: null = random, `imagenet` = torchvision's, `clip` = the image "
+        "tower of the embed stage's CLIP (same ResNet), or a local safetensors/pth file",
     )
     word_dim: Positive = Field(512, description="size of a word embedding")
 

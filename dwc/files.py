@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +54,6 @@ def _replace_folder(new: Path, path: Path) -> None:
     old = path.with_name(f".{path.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
-        os.replace(path, old)
-    os.replace(new, path)
+        path.replace(old)
+    new.replace(path)
     shutil.rmtree(old, ignore_errors=True)

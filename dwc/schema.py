@@ -47,7 +47,7 @@ class RawData:
     """A data set as its layout gives it, before any check.
 
     images: columns IMAGE_COLUMNS; triplets: columns TRIPLET_COLUMNS;
-    relevant: for data sets that know it, triplet_id -> ids of all gallery images that truly satisfy the query;
+    relevant: for data sets that know it, triplet_id -> ids of all gallery images that satisfy the query;
     noise: for data sets that know it, triplet_id -> kind of noise of each caption.
     """
 

@@ -131,6 +131,7 @@ def _report(stage: Stage, found: Evaluation, tables: Tables, store: Store, file:
         },
         train_curve=pd.read_csv(CURVES / "train.csv"),
         adapt_curve=pd.read_csv(CURVES / "adapt.csv"),
+        noise=tables.noise,
     )
 
 

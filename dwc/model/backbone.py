@@ -40,10 +40,7 @@ def load_backbone_weights(backbone: Backbone, name: BackboneName, source: str) -
 
     Classifier weights in the file are ignored; anything else that does not fit raises ValueError.
     """
-    if source == "imagenet":
-        state = _imagenet_state(name)
-    else:
-        state = _read_state(Path(source))
+    state = _imagenet_state(name) if source == "imagenet" else _read_state(Path(source))
     state = {key: value for key, value in state.items() if not key.startswith("fc.")}
     load_backbone_state(backbone, state, source)
 

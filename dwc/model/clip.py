@@ -6,7 +6,9 @@ The folder is open_clip's own format (`local-dir:`), so that other programs can 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +50,14 @@ class FrozenClip:
                 "`python -c 'import open_clip; print(open_clip.list_models())'` lists them."
             )
         try:
-            network = open_clip.create_model(name, pretrained=weights, device=device)
+            with _quiet():
+                network = open_clip.create_model(name, pretrained=weights, device=device)
         except (OSError, RuntimeError, ValueError) as error:
+            tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)[:4]) or "none known"
             raise ValueError(
-                f"embed.weights = {weights}: weights of {name} could not be loaded: {_first_line(error)}. Give an "
-                f"open_clip tag ({', '.join(open_clip.list_pretrained_tags_by_model(name)[:4])}), or without "
-                "network the path of a downloaded .safetensors or .pt file."
+                f"embed.weights = {weights}: weights of {name} could not be loaded: {_first_line(error)}. "
+                f"Give an open_clip tag ({tags}), or without network the path of a downloaded "
+                ".safetensors or .pt file."
             ) from error
         config = {
             "model_cfg": open_clip.get_model_config(name),
@@ -132,6 +136,18 @@ def _register(file: Path) -> str:
         raise ValueError(f"embed.architecture: {file}: no such file.")
     open_clip.add_model_config(file)
     return file.stem
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep open_clip, which logs by the root logger, from warning of what was asked for."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def _first_line(error: Exception) -> str:

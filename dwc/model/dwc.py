@@ -17,8 +17,8 @@ class ModelConfig:
     """All that is needed to build the network before its weights are loaded.
 
     backbone: torchvision name; dim: embedding size D of each stream; words: vocabulary size;
-    word_dim: size of a word embedding; clip_dim: embedding size E of the CLIP; resolution: image side, pixels;
-    dropout: of the CLIP stream and the combiners.
+    word_dim: size of a word embedding; clip_dim: embedding size E of the CLIP; resolution: image side,
+    pixels; dropout: of the CLIP stream and the combiners.
     """
 
     backbone: BackboneName

@@ -1,4 +1,4 @@
-"""Building blocks of the CNN stream that know about padding: generalised-mean pooling and Inception blocks."""
+"""Building blocks that know about padding: generalised-mean pooling and Inception blocks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How the released checkpoints' parameter names map to ours.
 
-The released CNN stream has layers that take no part in its loss (`fc_ret`, `fc_rei`, `combine`, `loss_weight`,
-`txt_model.fc_output`); they have no counterpart here.
+The released CNN stream has layers that take no part in its loss (`fc_ret`, `fc_rei`, `combine`,
+`loss_weight`, `txt_model.fc_output`); they have no counterpart here.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class Batch:
 class TripletBatches:
     """Batches of one epoch after another; an incomplete last batch is left out.
 
-    triplets: rows of `store.triplets`; flip: mirror each image half of the time; crop_scale: smallest share of
-    the area that a crop keeps (the CNN stream only, CLIP's embeddings being cached).
+    triplets: rows of `store.triplets`; flip: mirror each image half of the time; crop_scale: smallest share
+    of the area that a crop keeps (the CNN stream only, CLIP's embeddings being cached).
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class TripletBatches:
 
 
 def split_holdout(triplets: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Divide the training triplets into those learnt from and the held-out ones that choose the checkpoint."""
+    """Divide training triplets into those learnt from and the held-out ones that choose the checkpoint."""
     random = np.random.default_rng([seed, 0x401D])
     held = np.zeros(len(triplets), dtype=bool)
     held[random.permutation(len(triplets))[: round(share * len(triplets))]] = True

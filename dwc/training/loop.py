@@ -102,7 +102,7 @@ def _named(losses: torch.Tensor, epoch: int) -> Figures:
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
         raise ValueError(
-            f"train: {bad[0]} is not a number in epoch {epoch + 1}. Lower train.optimiser.learning_rate or set "
-            "train.optimiser.clip_gradient_norm."
+            f"train: {bad[0]} is not a number in epoch {epoch + 1}. Lower train.optimiser.learning_rate or "
+            "set train.optimiser.clip_gradient_norm."
         )
     return values

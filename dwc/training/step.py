@@ -65,7 +65,7 @@ def alternating_step(
     clip_gradient_norm: float | None = None,
     bf16: bool = False,
 ) -> StepLosses:
-    """Update the CLIP stream, taught by the CNN stream, then the CNN stream, taught by the updated CLIP stream.
+    """Update the CLIP stream, taught by the CNN stream, then the CNN stream, taught by the updated other.
 
     The CNN stream's weights do not change before its own update, so one forward of it is teacher and student.
     """
