@@ -41,15 +41,20 @@ def search(
     image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
     text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],
     k: Annotated[int, typer.Option(min=1, help="results to show")] = 10,
-    package: Annotated[
-        Path, typer.Option(help="serving package, as `dwc package` or the registry gives")
-    ] = Path("build/package"),
+    model: Annotated[
+        str | None, typer.Option(help="default: models:/dwc-<data set of params.yaml>@challenger")
+    ] = None,
 ) -> None:
-    """Search a trained model's gallery with a picture and a sentence."""
+    """Search a registered model's gallery with a picture and a sentence."""
+    from dwc.config import load_params
+    from dwc.registry import tracking
+    from dwc.registry.versions import fetch_package
     from dwc.serving.retriever import Retriever
 
     with errors_in_one_screen():
-        answer = Retriever.load(package).search(image.read_bytes(), text, k)
+        tracking.configure(None, Path.cwd())
+        uri = model or f"models:/dwc-{load_params(Path('params.yaml')).data.name}@challenger"
+        answer = Retriever.load(fetch_package(uri)).search(image.read_bytes(), text, k)
     typer.echo(f"image weight {answer.image_weight:.2f} (0 = only the text counts, 1 = only the picture)")
     for place, (image_id, score) in enumerate(zip(answer.ids, answer.scores, strict=True), start=1):
         typer.echo(f"{place:>4}  {score:.3f}  {image_id}")

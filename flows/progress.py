@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 SECONDS_BETWEEN_UPDATES = 2.0
+SECONDS_BETWEEN_LINES = 30.0  # where the output is no terminal but a log
 NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
@@ -22,8 +24,11 @@ class StepProgress:
     def __init__(self, key: str, description: str, console: Console) -> None:
         self._key = key
         self._description = description
+        self._console = console
         self._artifact: UUID | None = None
-        self._next_update = time.monotonic() + SECONDS_BETWEEN_UPDATES  # short work needs no artifact
+        self._started = time.monotonic()
+        self._next_update = self._started + SECONDS_BETWEEN_UPDATES  # short work needs no artifact
+        self._next_line = self._started + SECONDS_BETWEEN_LINES
         self._bar = Progress(
             TextColumn("  {task.description}"),
             BarColumn(),
@@ -32,13 +37,17 @@ class StepProgress:
             TextColumn("{task.fields[latest]}", style="dim"),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
         )
         self._task: Any = None
+        self._first = 0
 
     def __call__(self, done: int, total: int, figures: Mapping[str, float] = NOTHING) -> None:
         """Show that `done` of `total` are done, and the latest figures of the work."""
-        self._show_bar(done, total, figures)
+        self._first = self._first or done  # resumed work does not begin at 0
+        if self._console.is_terminal:
+            self._show_bar(done, total, figures)
+        else:
+            self._print_line(done, total, figures)
         if self._artifact is None and done >= total:
             return
         if done >= total or time.monotonic() >= self._next_update:
@@ -53,10 +62,20 @@ class StepProgress:
         if self._task is None:
             self._bar.start()
             self._task = self._bar.add_task(self._description, total=total, latest="")
-        latest = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-        self._bar.update(self._task, completed=done, total=total, latest=latest)
+        self._bar.update(self._task, completed=done, total=total, latest=_words(figures))
         if done >= total:
             self._bar.stop()
+
+    def _print_line(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        if now < self._next_line or done >= total:
+            return
+        self._next_line = now + SECONDS_BETWEEN_LINES
+        pace = (now - self._started) / max(1, done - self._first)
+        left = timedelta(seconds=round(pace * (total - done)))
+        self._console.print(
+            f"    {self._description} {done:,}/{total:,}, {left} left  {_words(figures)}", highlight=False
+        )
 
     def _update_artifact(self, percent: float) -> None:
         if self._artifact is not None:
@@ -65,3 +84,7 @@ class StepProgress:
         created = create_progress_artifact(percent, key=self._key, description=self._description)
         assert isinstance(created, UUID)
         self._artifact = created
+
+
+def _words(figures: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in figures.items())

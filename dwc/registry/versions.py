@@ -90,6 +90,22 @@ def move_alias(name: str, alias: str, version: str) -> str | None:
     return None if before is None else str(before)
 
 
+def fetch_package(uri: str) -> Path:
+    """Local folder of a version's serving package; `uri` is such as `models:/dwc-wardrobe@challenger`.
+
+    Raises ValueError where there is no such version.
+    """
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model
+
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except MlflowException as error:
+        raise ValueError(f"{uri}: {first_line(error)}. Train and register a model first.") from error
+    return folder / str(Model.load(str(folder)).flavors["python_function"]["data"])
+
+
 def _log(model_id: str, run_id: str, package_folder: Path, input_example: pd.DataFrame) -> None:
     """Store the package with the code that loads it; needs no active run, which MLflow has per thread."""
     import mlflow.pyfunc
