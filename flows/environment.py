@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -33,8 +34,17 @@ def prepare(root: Path) -> None:
     }
     for name, value in settings.items():
         os.environ.setdefault(name, value)
+    _put_own_programs_first()
     if "PREFECT_API_URL" not in os.environ and (address := running_server()):
         os.environ["PREFECT_API_URL"] = address
+
+
+def _put_own_programs_first() -> None:
+    """Let children find this environment's `dvc` and `python`, whether it is activated or not."""
+    programs = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", os.defpath)
+    if path.split(os.pathsep)[0] != programs:
+        os.environ["PATH"] = f"{programs}{os.pathsep}{path}"
 
 
 def prefect_home() -> Path:

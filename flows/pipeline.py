@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,7 +64,7 @@ def reproduce(stage: str) -> State[Any] | None:
             lines.append(text)
             logger.info(text)
 
-    environment = {**without_flow_run(), **PLAIN_LINES, PARENT: str(task_run.id), **_path()}
+    environment = {**without_flow_run(), **PLAIN_LINES, PARENT: str(task_run.id)}
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
     if run_lines(command, folder=Path.cwd(), environment=environment, line=line):
         return Failed(message=_reason() or "\n".join(lines[-20:]))
@@ -81,8 +79,3 @@ def _reason() -> str | None:
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_run_filter=below)
     return next((run.state.message for run in runs if run.state and run.state.is_failed()), None)
-
-
-def _path() -> Mapping[str, str]:
-    """PATH with this interpreter first: the stages' commands say just `python`."""
-    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}

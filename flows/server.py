@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -68,7 +69,12 @@ def wait_until_ready(address: str, process: Child, log: Path) -> None:
 
 
 def run_with_server(root: Path, command: Sequence[str]) -> int:
-    """Run a command with one server for all flows below it; returns the command's exit status."""
+    """Run a command with one server for all flows below it; returns the command's exit status.
+
+    Raises ValueError where there is no such command.
+    """
+    if shutil.which(command[0]) is None:
+        raise ValueError(f"with-server: there is no command `{command[0]}`.")
     with (
         ended_by_signal(),
         prefect_server(root),
