@@ -88,9 +88,17 @@ def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give each parameter its saved tensors, in the parameter's own memory layout.
+
+    The fused update walks through memory and would pair the wrong numbers of two layouts.
+    """
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     rows: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        number, key = name.split(".", 1)
+        number, _, key = name.partition(".")
+        parameter = parameters[int(number)]
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         rows.setdefault(int(number), {})[key] = value
     state = optimiser.state_dict()
     state["state"] = rows

@@ -54,6 +54,7 @@ def build() -> tuple[DWC, Optimisers]:
     torch.manual_seed(3)
     config = ModelConfig(backbone="resnet18", dim=16, words=10, word_dim=8, clip_dim=12, resolution=SIDE)
     model = DWC(config)
+    model.to(memory_format=torch.channels_last)  # as dwc.training.start builds it
     rates = (1e-3, 1e-3)
     streams = (model.cnn, model.clip)
     return model, Optimisers(
@@ -155,6 +156,20 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(store: Store, tmp_pa
     for name, value in straight.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     assert [row["cnn_contrastive"] for row in history] == [row["cnn_contrastive"] for row in expected]
+
+
+def test_the_fused_update_is_adam_whatever_the_memory_layout() -> None:
+    results = []
+    for fused in (True, False):
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(4, 8, 3).double().to(memory_format=torch.channels_last)
+        optimiser = torch.optim.Adam(layer.parameters(), lr=1e-1, fused=fused)
+        for _ in range(3):
+            optimiser.zero_grad()
+            layer(torch.randn(2, 4, 6, 6, dtype=torch.float64)).square().sum().backward()
+            optimiser.step()
+        results.append(layer.weight.detach())
+    torch.testing.assert_close(*results)
 
 
 def test_a_checkpoint_of_another_training_is_ignored(store: Store, tmp_path: Path) -> None:
