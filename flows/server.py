@@ -46,9 +46,10 @@ def new_server(root: Path, port: int) -> Iterator[tuple[str, Child]]:
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = home / "server.log"
+    environment = {**without_flow_run(), "PREFECT_UI_API_URL": address}  # its pages else ask port 4200
     with (
         log.open("w", encoding="utf-8") as output,
-        child(command, folder=root, environment=without_flow_run(), stdout=output) as process,
+        child(command, folder=root, environment=environment, stdout=output) as process,
     ):
         wait_until_ready(f"{address}/health", process, log)
         note = home / SERVER_NOTE
