@@ -74,7 +74,9 @@ class StepProgress:
         pace = (now - self._started) / max(1, done - self._first)
         left = timedelta(seconds=round(pace * (total - done)))
         self._console.print(
-            f"    {self._description} {done:,}/{total:,}, {left} left  {_words(figures)}", highlight=False
+            f"    {self._description} {done:,}/{total:,}, {left} left  {_words(figures)}",
+            highlight=False,
+            soft_wrap=True,
         )
 
     def _update_artifact(self, percent: float) -> None:
