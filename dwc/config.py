@@ -69,6 +69,7 @@ class Adapt(Section):
     weight_decay: float = Field(0.05, ge=0.0)
     warmup: Share = Field(0.1, description="share of the steps with rising learning rate")
     crop_scale: Share = Field(0.8, description="smallest share of the area that a random crop keeps")
+    rotation: float = Field(0.0, ge=0.0, le=180.0, description="largest random turn, degrees")
     word_dropout: Share = Field(0.1, description="chance that a word of a title is left out")
     seed: int = 1
 
@@ -132,6 +133,7 @@ class Augment(Section):
     """What training does to the stored images."""
 
     flip: bool = Field(True, description="mirror each image half of the time")
+    rotation: float = Field(0.0, ge=0.0, le=180.0, description="largest random turn, degrees")
     crop_scale: Share = Field(
         1.0, description="smallest share of the area that a random crop keeps; 1 = no crop"
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 from dwc.model.clip import FrozenClip
 from dwc.model.precision import autocast
 from dwc.store.pixels import AllPixels
-from dwc.training.augment import random_crop
+from dwc.training.augment import random_view
 from dwc.training.optimiser import learning_rate_factor, set_learning_rate
 
 
@@ -29,6 +29,7 @@ def adapt_clip(
     weight_decay: float,
     warmup: float,
     crop_scale: float,
+    rotation: float,
     word_dropout: float,
     seed: int,
     bf16: bool,
@@ -36,7 +37,7 @@ def adapt_clip(
 ) -> list[dict[str, float]]:
     """Train `clip` in place on (image row, title) pairs with open_clip's loss; return each epoch's mean loss.
 
-    Images are cropped and mirrored at random, and words of titles left out, so that few pairs go a long way.
+    Images are cropped, turned and mirrored at random and words of titles left out: few pairs go a long way.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -56,7 +57,7 @@ def adapt_clip(
             picked = order[number * batch_size : (number + 1) * batch_size]
             tokens = clip.tokenize([_drop_words(titles[item], word_dropout, random) for item in picked])
             with autocast(clip.device, bf16):
-                images = _augment(clip, pixels[rows[picked]], crop_scale, random)
+                images = _augment(clip, pixels[rows[picked]], crop_scale, rotation, random)
                 value = loss(*network(images, tokens.to(clip.device)))
             optimiser.zero_grad(set_to_none=True)
             value.backward()
@@ -72,11 +73,14 @@ def adapt_clip(
     return history
 
 
-def _augment(clip: FrozenClip, pixels: np.ndarray, crop_scale: float, random: np.random.Generator) -> Tensor:
+def _augment(
+    clip: FrozenClip, pixels: np.ndarray, crop_scale: float, rotation: float, random: np.random.Generator
+) -> Tensor:
     mirrored = random.random(len(pixels)) < 0.5
     batch = torch.from_numpy(np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels))
     generator = torch.Generator().manual_seed(int(random.integers(2**63)))
-    return random_crop(clip.images(batch.to(clip.device)), crop_scale, generator)
+    images = clip.images(batch.to(clip.device))
+    return random_view(images, smallest_area=crop_scale, rotation=rotation, generator=generator)
 
 
 def _drop_words(title: str, share: float, random: np.random.Generator) -> str:

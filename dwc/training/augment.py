@@ -1,6 +1,8 @@
-"""Random crops on the device that trains, for a whole batch at once."""
+"""Random crops and turns on the device that trains, for a whole batch at once."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -8,19 +10,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def random_crop(
-    images: Float[Tensor, "batch 3 side side"], smallest_area: float, generator: torch.Generator
+def random_view(
+    images: Float[Tensor, "batch 3 side side"],
+    *,
+    smallest_area: float,
+    rotation: float,
+    generator: torch.Generator,
 ) -> Float[Tensor, "batch 3 side side"]:
-    """Cut from each image a square of `smallest_area` to 1 of its area, scaled back to full size."""
-    if smallest_area >= 1.0:
+    """Cut from each image a square of `smallest_area` to 1 of its area, turned by up to `rotation` degrees.
+
+    The result has the images' size; what lies outside an image is mirrored in.
+    """
+    if smallest_area >= 1.0 and rotation == 0.0:
         return images
-    batch = len(images)
-    drawn = torch.rand(batch, 3, generator=generator)
+    drawn = torch.rand(len(images), 4, generator=generator)
     scale = (smallest_area + (1.0 - smallest_area) * drawn[:, 0]).sqrt()
-    shift = (2.0 * drawn[:, 1:] - 1.0) * (1.0 - scale[:, None])
-    affine = torch.zeros(batch, 2, 3)
-    affine[:, 0, 0] = scale
-    affine[:, 1, 1] = scale
-    affine[:, :, 2] = shift
+    shift = (2.0 * drawn[:, 1:3] - 1.0) * (1.0 - scale[:, None])
+    angle = (2.0 * drawn[:, 3] - 1.0) * math.radians(rotation)
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
+    affine = torch.stack(
+        [torch.stack([cosine, -sine, shift[:, 0]], 1), torch.stack([sine, cosine, shift[:, 1]], 1)], 1
+    )
     grid = F.affine_grid(affine.to(images.device), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dwc.model.inputs import normalise
 from dwc.store.dataset import Store
-from dwc.training.augment import random_crop
+from dwc.training.augment import random_view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,8 @@ class TripletBatches:
     """Batches of one epoch after another; an incomplete last batch is left out.
 
     triplets: rows of `store.triplets`; flip: mirror each image half of the time; crop_scale: smallest share
-    of the area that a crop keeps (the CNN stream only, CLIP's embeddings being cached).
+    of the area that a crop keeps; rotation: largest turn, degrees (both for the CNN stream only, CLIP's
+    embeddings being cached).
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class TripletBatches:
         seed: int,
         flip: bool,
         crop_scale: float,
+        rotation: float = 0.0,
         device: torch.device,
     ) -> None:
         if len(triplets) < batch_size:
@@ -62,6 +64,7 @@ class TripletBatches:
         self._seed = seed
         self._flip = flip
         self._crop_scale = crop_scale
+        self._rotation = rotation
         self._device = device
 
     def __len__(self) -> int:
@@ -105,7 +108,10 @@ class TripletBatches:
         embeddings = np.where(
             mirrored[:, None], self._store.clip_mirrored[rows], self._store.clip_images[rows]
         )
-        return random_crop(images, self._crop_scale, generator), self._move(torch.from_numpy(embeddings))
+        views = random_view(
+            images, smallest_area=self._crop_scale, rotation=self._rotation, generator=generator
+        )
+        return views, self._move(torch.from_numpy(embeddings))
 
     def _move(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, non_blocking=True)
