@@ -65,9 +65,10 @@ def adapt_clip(
             optimiser.step()
             with torch.no_grad():
                 network.logit_scale.clamp_(0, float(np.log(100)))  # type: ignore[operator]
-            total += value.item()
+            latest = value.item()
+            total += latest
             if progress:
-                progress(step + 1, epochs * per_epoch, {"loss": value.item()})
+                progress(step + 1, epochs * per_epoch, {"loss": latest})
         history.append({"epoch": epoch + 1, "loss": total / per_epoch})
     network.eval()
     return history
