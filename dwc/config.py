@@ -59,8 +59,17 @@ class Preprocess(Section):
 
 
 class Adapt(Section):
-    """Contrastive training of the CLIP on the catalogue's own titles (training split only)."""
+    """Training of the CLIP on the catalogue's own words and titles (training split only)."""
 
+    text_epochs: int = Field(
+        0,
+        ge=0,
+        description="passes over titles and captions in which the text tower learns to keep their words, "
+        "before the images come in; for a CLIP that starts at random",
+    )
+    text_learning_rate_factor: Share = Field(
+        1.0, description="share of the learning rate for the text tower, below its projection, with images"
+    )
     epochs: int = Field(
         0, ge=0, description="passes over the titled training images; 0 = use the CLIP as it is"
     )
@@ -136,6 +145,11 @@ class Augment(Section):
     rotation: float = Field(0.0, ge=0.0, le=180.0, description="largest random turn, degrees")
     crop_scale: Share = Field(
         1.0, description="smallest share of the area that a random crop keeps; 1 = no crop"
+    )
+    side: Positive | None = Field(
+        None,
+        description="side of the views that the CNN stream learns from, pixels; null = the stored side. "
+        "Smaller views cost less; evaluation and serving always see the stored side",
     )
 
 

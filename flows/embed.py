@@ -16,6 +16,8 @@ from dwc.store.dataset import Store
 from dwc.store.features import build_features
 from dwc.tables.build import load_tables
 from dwc.training.adapt import adapt_clip
+from dwc.training.start import training_triplets
+from dwc.training.words import learn_words
 from flows.accelerator import gpu
 from flows.progress import StepProgress
 from flows.stage import BUILD, Stage, stage
@@ -32,6 +34,8 @@ def embed(stage: Stage) -> None:
     with gpu():
         clip = stage.step("Build CLIP", _create, settings.architecture, settings.weights, settings.adapt.seed)
         history: list[dict[str, float]] = []
+        if settings.adapt.text_epochs:
+            stage.step("Learn words", _learn_words, clip, store, settings.adapt, stage.progress("text steps"))
         if settings.adapt.epochs:
             history = stage.step(
                 "Adapt CLIP to titles", _adapt, clip, store, settings.adapt, stage.progress("adapting steps")
@@ -53,6 +57,23 @@ def _create(architecture: str, weights: str | None, seed: int) -> FrozenClip:
     return FrozenClip.create(architecture, weights, pick_device("auto"))
 
 
+def _learn_words(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgress) -> float:
+    titles = _titled_training_images(load_tables(BUILD / "tables").images)["title"].tolist()
+    rows = sorted({row for texts in training_triplets(store)["texts"] for row in texts})
+    return learn_words(
+        clip,
+        [*titles, *(store.texts[row] for row in rows)],
+        epochs=settings.text_epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup=settings.warmup,
+        seed=settings.seed,
+        bf16=uses_bf16("auto", clip.device),
+        progress=progress,
+    )
+
+
 def _adapt(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgress) -> list[dict[str, float]]:
     titled = _titled_training_images(load_tables(BUILD / "tables").images)
     return adapt_clip(
@@ -60,7 +81,7 @@ def _adapt(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgre
         store.pixels,
         store.rows(titled["image_id"].tolist()),
         titled["title"].tolist(),
-        **settings.model_dump(),
+        **settings.model_dump(exclude={"text_epochs"}),
         bf16=uses_bf16("auto", clip.device),
         progress=progress,
     )

@@ -34,8 +34,8 @@ class TripletBatches:
     """Batches of one epoch after another; an incomplete last batch is left out.
 
     triplets: rows of `store.triplets`; flip: mirror each image half of the time; crop_scale: smallest share
-    of the area that a crop keeps; rotation: largest turn, degrees (both for the CNN stream only, CLIP's
-    embeddings being cached).
+    of the area that a crop keeps; rotation: largest turn, degrees; side: of what the network sees, pixels
+    (these three for the CNN stream only, CLIP's embeddings being cached).
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class TripletBatches:
         flip: bool,
         crop_scale: float,
         rotation: float = 0.0,
+        side: int | None = None,
         device: torch.device,
     ) -> None:
         if len(triplets) < batch_size:
@@ -65,6 +66,7 @@ class TripletBatches:
         self._flip = flip
         self._crop_scale = crop_scale
         self._rotation = rotation
+        self._side = side
         self._device = device
 
     def __len__(self) -> int:
@@ -109,7 +111,11 @@ class TripletBatches:
             mirrored[:, None], self._store.clip_mirrored[rows], self._store.clip_images[rows]
         )
         views = random_view(
-            images, smallest_area=self._crop_scale, rotation=self._rotation, generator=generator
+            images,
+            smallest_area=self._crop_scale,
+            rotation=self._rotation,
+            side=self._side,
+            generator=generator,
         )
         return views, self._move(torch.from_numpy(embeddings))
 

@@ -34,7 +34,7 @@ embed:
   architecture: presets/clip/tiny.json
   weights: null
   batch_size: 16
-  adapt: {epochs: 1, batch_size: 8, seed: 1}
+  adapt: {text_epochs: 1, epochs: 1, batch_size: 8, seed: 1}
 train:
   seed: 1
   epochs: 1 # a blink
