@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
-from dwc.evaluation.explanation import Explanation, RegionMap, Word
+from dwc.evaluation.examples import Album, Example
+from dwc.evaluation.explanation import ExplainedQuery, Explanation, RegionMap, Word
 from dwc.evaluation.overlay import Picture, above_even, heat
 from dwc.html import COLOURS, picture
 
@@ -59,9 +61,9 @@ class Explained:
     """All that the template shows of one query.
 
     judged: what the judged image is called, such as "the first result"; zero: where the score bars begin, in
-    percent; rewritten_range: the text's least and largest share of a region; peak: the strongest spatial attention
-    and full: the one drawn in full colour, both times an even share. Overlays and regions are empty and rewritten
-    is None for a model without editors.
+    percent; rewritten_range: the text's least and largest share of a region; peak: the strongest spatial
+    attention and full: the one drawn in full colour, both times an even share. Overlays and regions are empty
+    and rewritten is None for a model without editors.
     """
 
     explanation: Explanation
@@ -102,6 +104,19 @@ def show(explanation: Explanation, reference: Picture, judged: str, *, quality: 
         peak=peak,
         full=full,
     )
+
+
+def show_examples(
+    explanations: Mapping[str, ExplainedQuery], album: Album, side: int = 144
+) -> list[tuple[Example, Explained]]:
+    """Explained queries for the report, in the order given. side: of their pictures, pixels."""
+    shown = []
+    for example in album.examples(list(explanations)):
+        found = explanations[example.triplet_id]
+        reference = Image.fromarray(album.pixels(example.reference.image_id))
+        enlarged = np.asarray(reference.resize((side, side), Image.Resampling.BICUBIC))
+        shown.append((example, show(found.explanation, enlarged, found.judged, quality=70)))
+    return shown
 
 
 def _rewritten(reference: Picture, share: RegionMap) -> Picture:

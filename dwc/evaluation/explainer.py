@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from dwc.evaluation.encode import encode_words
 from dwc.evaluation.encoded import Streams
 from dwc.evaluation.explanation import (
     Effect,
+    ExplainedQuery,
     Explanation,
     Occurrences,
     RegionMap,
@@ -25,6 +26,8 @@ from dwc.evaluation.explanation import (
     token_places,
     without,
 )
+from dwc.evaluation.protocols import SearchTask, positions_in
+from dwc.evaluation.systems import galleries
 from dwc.model.attention import CrossAttention
 from dwc.model.bundle import load_bundle
 from dwc.model.clip import FrozenClip
@@ -32,6 +35,7 @@ from dwc.model.clip_stream import ClipEditedQuery
 from dwc.model.cnn_stream import CnnStream, EditedQuery
 from dwc.model.dwc import DWC
 from dwc.model.inputs import normalise
+from dwc.store.dataset import Store
 from dwc.store.pictures import Pixels
 from dwc.store.texts import sentence
 from dwc.store.vocabulary import UNKNOWN, Vocabulary
@@ -212,3 +216,36 @@ def _effects(
         for a, b, c, d, rank in zip(*lost, *changed, ranks[1:], strict=True)
     ]
     return judged, effects, ranks[0], (float(cnn[0, judged]), float(clip[0, judged]))
+
+
+def explain_triplets(
+    explainer: Explainer,
+    store: Store,
+    tasks: Sequence[SearchTask],
+    streams: Streams,
+    captions: Mapping[str, Captions],
+    triplet_ids: Sequence[str],
+) -> dict[str, ExplainedQuery]:
+    """Explain queries of an evaluation by what their words do for the target.
+
+    It is the best image instead where the target is not searched. streams: embeddings of the store rows
+    `all_gallery_rows(tasks)`; captions: triplet_id -> clean captions, of all queries that are asked for.
+    """
+    found = {}
+    for task, gallery in galleries(tasks, streams):
+        targets = positions_in(task.gallery, task.triplets["target"].to_numpy(np.int64))
+        rows = zip(task.triplets["triplet_id"], task.triplets["reference"], targets, task.masked, strict=True)
+        for name, reference, target, masked in rows:
+            if name in triplet_ids:
+                searched = target >= 0 and target != masked
+                explanation = explainer.explain(
+                    np.asarray(store.pixels[reference]),
+                    captions[name],
+                    gallery,
+                    judged=int(target) if searched else None,
+                    masked=int(masked),
+                )
+                found[name] = ExplainedQuery(
+                    explanation=explanation, judged="the target" if searched else "the first result"
+                )
+    return {name: found[name] for name in triplet_ids}

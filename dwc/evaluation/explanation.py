@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -99,6 +100,14 @@ class Explanation:
         """Share of the word attention on the marks of beginning, joint and end; 0 without editors."""
         attended = self.attended
         return 0.0 if attended is None else float(1.0 - attended.sum(axis=0).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedQuery:
+    """An explanation of a query of an evaluation; judged: what the image is that it is judged by."""
+
+    explanation: Explanation
+    judged: Literal["the target", "the first result"]
 
 
 @dataclass(frozen=True, kw_only=True)

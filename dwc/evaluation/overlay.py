@@ -21,8 +21,7 @@ def above_even(shares: RegionMap, full: float) -> RegionMap:
 
     shares: sum to one over the map; full: greater than 1.
     """
-    strength: RegionMap = np.clip((shares * shares.size - 1.0) / (full - 1.0), 0.0, 1.0)
-    return strength
+    return np.clip((shares * shares.size - 1.0) / (full - 1.0), 0.0, 1.0)
 
 
 def heat(picture: Picture, strength: RegionMap, colour: str) -> Picture:
@@ -40,4 +39,5 @@ def enlarge(strength: RegionMap, height: int, width: int) -> Float[np.ndarray, "
     """Interpolate a map smoothly (bicubic) over a picture; values stay within 0 to 1."""
     small = Image.fromarray(np.asarray(strength, dtype=np.float32))
     large = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
-    return np.clip(large, 0.0, 1.0)
+    within: np.ndarray = np.clip(large, 0.0, 1.0)
+    return within
