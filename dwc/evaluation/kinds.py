@@ -37,7 +37,7 @@ _WORDS = {
     "sleeves": "sleeve strap shoulder",
     "neckline": "neck neckline collar v-neck crew. scoop halter hood turtleneck",
     "length": "length longer. shorter. long. short. maxi mini. midi knee ankle hem. floor crop tunic",
-    "fit": "fit. fitted fitting. tight loose slim flowy flowing flared baggy waist straight.",
+    "fit": "fit. fitted fitting. tight loose slim flowy flowing flared baggy",
     "cloth": "lace. lacy silk satin cotton. denim leather knit sheer. see-through shiny. velvet sequin mesh",
     "details": "belt button ruffle pocket zip bow. bows. pleat slit. fringe tie. ties. sash embroider",
 }
@@ -70,9 +70,9 @@ def _alternatives(words: list[str]) -> str:
 
 
 def weights_by_kind(
-    rankings: pd.DataFrame, store: Store, column: str, fewest: int = FEWEST
+    rankings: pd.DataFrame, store: Store, column: str
 ) -> dict[str, Float[np.ndarray, " queries"]]:
-    """Values of a column of the rankings for each kind of change that at least `fewest` queries ask for.
+    """Values of a column of the rankings for each kind of change that enough queries ask for.
 
     rankings: one system's rows.
     """
@@ -82,6 +82,6 @@ def weights_by_kind(
     found = {}
     for kind in all_kinds():
         chosen = values[[kind in kinds for kinds in asked]]
-        if len(chosen) >= fewest:
+        if len(chosen) >= FEWEST:
             found[kind] = chosen
     return found
