@@ -48,7 +48,10 @@ class Overlay:
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """The word that a region attends to most; share: of its attention; shade: opacity of the colour."""
+    """The word that a region attends to most; share: of its attention, at each place of the word on average.
+
+    shade: opacity of the colour.
+    """
 
     text: str
     share: float
@@ -167,10 +170,14 @@ def _overlays(words: Sequence[Word], reference: Picture, full: float, quality: i
 
 
 def _regions(explanation: Explanation) -> list[list[Region]]:
-    """Each region's most attended word; the words that win most regions have colours of their own."""
-    attended = explanation.attended
-    if attended is None:
+    """Each region's most attended word; the words that win most regions have colours of their own.
+
+    Counted at each place of a word, or else a word that is often said would win by that alone.
+    """
+    read = [(word, word.attended) for word in explanation.words if word.attended is not None]
+    if not read:
         return []
+    attended = np.stack([found / word.tokens for word, found in read])
     best, shares = attended.argmax(axis=0), attended.max(axis=0)
     wins = np.bincount(best.ravel(), minlength=len(attended))
     order = np.argsort(-wins, kind="stable").tolist()
@@ -179,7 +186,7 @@ def _regions(explanation: Explanation) -> list[list[Region]]:
     return [
         [
             Region(
-                text=explanation.words[word].text,
+                text=read[word][0].text,
                 share=float(share),
                 colour=colours[word],
                 shade=0.25 + 0.5 * float(share) / strongest,

@@ -157,6 +157,7 @@ class Explainer:
                 Word(
                     text=word.text,
                     known=all(ids[place] != unknown for place in places),
+                    tokens=len(places),
                     effect=effect,
                     attended=attended,
                     looked_at=looked_at,

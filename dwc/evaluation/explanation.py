@@ -47,14 +47,16 @@ class Effect:
 class Word:
     """A distinct word of the text, wherever it occurs.
 
-    known: in the CNN stream's vocabulary; the CLIP reads any word. attended: the share of each region's word
-    attention that goes to this word; over all words and marks a region's shares sum to one. looked_at: the
-    word's spatial attention, which sums to one over the regions. Both are None without editors, and for what
+    known: in the CNN stream's vocabulary; the CLIP reads any word. tokens: places that it takes in what the
+    CNN stream reads. attended: the share of each region's word attention that goes to this word; over all words
+    and marks a region's shares sum to one. looked_at: the word's spatial attention, which sums to one over the
+    regions. Both are None without editors, and for what
     the CNN stream does not read, such as a lone dash.
     """
 
     text: str
     known: bool
+    tokens: int
     effect: Effect
     attended: RegionMap | None
     looked_at: RegionMap | None
@@ -87,19 +89,10 @@ class Explanation:
         return self.score_cnn + self.score_clip
 
     @property
-    def attended(self) -> Float[np.ndarray, "words rows columns"] | None:
-        """Word attention of all words, zero for what the CNN stream does not read; None without editors."""
-        maps = [word.attended for word in self.words]
-        shape = next((found.shape for found in maps if found is not None), None)
-        if shape is None:
-            return None
-        return np.stack([np.zeros(shape) if found is None else found for found in maps])
-
-    @property
     def marks_share(self) -> float:
         """Share of the word attention on the marks of beginning, joint and end; 0 without editors."""
-        attended = self.attended
-        return 0.0 if attended is None else float(1.0 - attended.sum(axis=0).mean())
+        maps = [word.attended for word in self.words if word.attended is not None]
+        return float(1.0 - np.sum(maps, axis=0).mean()) if maps else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,14 @@ def word(
     text: str, score: float, change: float, attended: RegionMap | None, looked_at: RegionMap | None
 ) -> Word:
     effect = Effect(score_cnn=score, score_clip=0.0, change_cnn=change, change_clip=0.0, rank=3)
-    return Word(text=text, known=text != "<mauve>", effect=effect, attended=attended, looked_at=looked_at)
+    return Word(
+        text=text,
+        known=text != "<mauve>",
+        tokens=0 if text == "–" else 1,
+        effect=effect,
+        attended=attended,
+        looked_at=looked_at,
+    )
 
 
 def explanation(*, editors: bool = True) -> Explanation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_both_streams_together() -> None:
     assert effect.change == pytest.approx(0.3)
     assert explanation().score == pytest.approx(0.75)
     assert explanation().marks_share == pytest.approx(0.1)  # of region 1: 1 − 0.6 − 0.3, of region 2 the same
-    assert explanation(editors=False).attended is None
+    assert explanation(editors=False).marks_share == 0.0
 
 
 def test_an_even_share_has_no_colour() -> None:
@@ -92,6 +93,14 @@ def test_regions_name_their_most_attended_word() -> None:
     ]
     assert [(overlay.text, overlay.peak) for overlay in found.overlays] == [("red", 1.5), ("<mauve>", 1.0)]
     assert found.peak == pytest.approx(1.5) and found.full == pytest.approx(1.5) and not found.nearly_even
+
+
+def test_a_word_that_stands_twice_does_not_win_by_that() -> None:
+    """0.6 of region 1 goes to "red", but at two places, and 0.3 to "<mauve>" at one: a tie, then less."""
+    whole = explanation()
+    for places, winner in ((2, "red"), (3, "<mauve>")):
+        words = (replace(whole.words[0], tokens=places), *whole.words[1:])
+        assert show(replace(whole, words=words), GREY, "the target").regions[0][0].text == winner
 
 
 def page(tmp_path: Path, *, editors: bool = True) -> str:
