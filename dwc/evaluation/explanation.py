@@ -47,11 +47,12 @@ class Effect:
 class Word:
     """A distinct word of the text, wherever it occurs.
 
-    known: in the CNN stream's vocabulary; the CLIP reads any word. tokens: places that it takes in what the
-    CNN stream reads. attended: the share of each region's word attention that goes to this word; over all words
-    and marks a region's shares sum to one. looked_at: the word's spatial attention, which sums to one over the
-    regions. Both are None without editors, and for what
-    the CNN stream does not read, such as a lone dash.
+    known: in the CNN stream's vocabulary; the CLIP reads any word.
+    tokens: places that it takes in what the CNN stream reads.
+    attended: the share of each region's word attention that goes to this word; with all other words and the
+        marks a region's shares sum to one.
+    looked_at: the word's spatial attention, which sums to one over the regions. Both maps are None without
+        editors, and for what the CNN stream does not read, such as a lone dash.
     """
 
     text: str
