@@ -9,6 +9,8 @@ import typer
 
 from dwc.console import errors_in_one_screen, progress_bar
 
+EXPLAINED_SIDE = 320  # pixels of an explained picture: sharp, and some 15 kB for each word
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 
@@ -46,15 +48,67 @@ def search(
     ] = None,
 ) -> None:
     """Search a registered model's gallery with a picture and a sentence."""
-    from dwc.config import load_params
-    from dwc.registry import tracking
-    from dwc.registry.versions import fetch_package
     from dwc.serving.retriever import Retriever
 
     with errors_in_one_screen():
-        tracking.configure(None, Path.cwd())
-        uri = model or f"models:/dwc-{load_params(Path('params.yaml')).data.name}@challenger"
-        answer = Retriever.load(fetch_package(uri)).search(image.read_bytes(), text, k)
+        answer = Retriever.load(_package(_model_uri(model))).search(image.read_bytes(), text, k)
     typer.echo(f"image weight {answer.image_weight:.2f} (0 = only the text counts, 1 = only the picture)")
     for place, (image_id, score) in enumerate(zip(answer.ids, answer.scores, strict=True), start=1):
         typer.echo(f"{place:>4}  {score:.3f}  {image_id}")
+
+
+@app.command()
+def explain(
+    image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
+    text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],
+    k: Annotated[int, typer.Option(min=1, help="results to show")] = 8,
+    model: Annotated[
+        str | None, typer.Option(help="default: models:/dwc-<data set of params.yaml>@challenger")
+    ] = None,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="the page to write")] = Path("explain.html"),
+    store: Annotated[
+        Path, typer.Option(help="image store with the gallery's pictures; names alone where there is none")
+    ] = Path("build/store"),
+) -> None:
+    """Show why a picture and a sentence find what they find: a page, and the words with bars."""
+    from rich.console import Console
+
+    from dwc.evaluation.explanation_page import stored_pictures, terminal_text, write_page
+    from dwc.serving.retriever import Retriever
+    from dwc.store.pictures import open_picture, square
+
+    with errors_in_one_screen():
+        uri = _model_uri(model)
+        retriever = Retriever.load(_package(uri))
+        found = retriever.explain(image.read_bytes(), text, k)
+        write_page(
+            out,
+            found.explanation,
+            square(open_picture(image), EXPLAINED_SIDE),
+            captions=found.captions,
+            model=uri,
+            ids=found.answer.ids,
+            scores=found.answer.scores,
+            pictures=stored_pictures(store, found.answer.ids),
+            gallery=len(retriever.ids),
+        )
+    Console().print(terminal_text(found.explanation))
+    typer.echo(f"{out}: where the words look, and what was found.")
+
+
+def _model_uri(model: str | None) -> str:
+    """The model asked for, or the challenger of the data set in params.yaml."""
+    from dwc.config import load_params
+
+    return model or f"models:/dwc-{load_params(Path('params.yaml')).data.name}@challenger"
+
+
+def _package(uri: str) -> Path:
+    """Folder of a model's serving package: a folder already, or fetched from the registry."""
+    from dwc.registry import tracking
+    from dwc.registry.versions import fetch_package
+
+    if Path(uri).is_dir():
+        return Path(uri)
+    tracking.configure(None, Path.cwd())
+    return fetch_package(uri)

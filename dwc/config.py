@@ -197,6 +197,9 @@ class Evaluate(Section):
     recall_at: tuple[Positive, ...] = (1, 5, 10, 50)
     primary_metric: str = Field("recall_at_10", description="the metric by which versions are compared")
     top: Positive = Field(50, description="ranked images kept per query")
+    explained: int = Field(
+        6, ge=0, description="queries that the report explains word by word, good and bad ones; 0 = none"
+    )
     batch_size: Positive = 128
     bootstrap: Bootstrap = Bootstrap()
 

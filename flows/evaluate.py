@@ -14,6 +14,9 @@ from dwc.evaluation.encode import encode_gallery, encode_queries
 from dwc.evaluation.encoded import EncodedQueries, Streams
 from dwc.evaluation.evaluate import Evaluation
 from dwc.evaluation.evaluate import evaluate as measure
+from dwc.evaluation.examples import best_queries, worst_queries
+from dwc.evaluation.explainer import Explainer, explain_triplets
+from dwc.evaluation.explanation import ExplainedQuery
 from dwc.evaluation.protocols import Protocol, SearchTask, all_gallery_rows, all_triplets, search_tasks
 from dwc.evaluation.report import write_report
 from dwc.evaluation.summary import flat_metrics, headline_metrics
@@ -21,6 +24,7 @@ from dwc.files import atomic_folder, write_text
 from dwc.model.bundle import load_bundle
 from dwc.model.precision import pick_device, uses_bf16
 from dwc.store.dataset import Store
+from dwc.store.texts import clean
 from dwc.tables.build import Tables, load_tables
 from flows.stage import BUILD, METRICS, Stage, read_record, stage
 
@@ -42,7 +46,8 @@ def evaluate(stage: Stage) -> None:
     tasks = search_tasks(tables.images, store.triplets, store.image_ids, protocol)
     streams, queries = _encode(stage, store, tasks, settings.batch_size)
     found = stage.step("Search", _measure, stage, tables, store, tasks, streams, queries, protocol)
-    _save(stage, found, tables, store)
+    explanations = stage.step("Explain queries", _explain, stage, found, tables, store, tasks, streams)
+    _save(stage, found, tables, store, explanations)
     stage.run.log_metrics(flat_metrics(found.metrics))
     stage.log_dataset(f"{settings.split}-queries", all_triplets(tasks))
     _tell(stage, found)
@@ -102,17 +107,55 @@ def _measure(
     )
 
 
-def _save(stage: Stage, found: Evaluation, tables: Tables, store: Store) -> None:
+def _explain(
+    stage: Stage,
+    found: Evaluation,
+    tables: Tables,
+    store: Store,
+    tasks: list[SearchTask],
+    streams: Streams,
+) -> dict[str, ExplainedQuery]:
+    count = stage.params.evaluate.explained
+    if not count:
+        return {}
+    rankings = found.rankings[found.rankings["system"] == "fused"]
+    chosen = [*best_queries(rankings, count - count // 2), *worst_queries(rankings, count // 2)]
+    captions = tables.triplets.set_index("triplet_id")["captions"]
+    explainer = Explainer.load(BUILD / "model", BUILD / "clip", pick_device("auto"))
+    return explain_triplets(
+        explainer,
+        store,
+        tasks,
+        streams,
+        {name: clean(captions[name]) for name in chosen},
+        list(dict.fromkeys(chosen)),
+    )
+
+
+def _save(
+    stage: Stage,
+    found: Evaluation,
+    tables: Tables,
+    store: Store,
+    explanations: dict[str, ExplainedQuery],
+) -> None:
     """All results in one folder, and their headline where `dvc metrics` shows it."""
     with atomic_folder(EVALUATION) as folder:
         found.rankings.to_parquet(folder / "rankings.parquet", index=False)
         (folder / "metrics.json").write_text(json.dumps(found.metrics, indent=1) + "\n", encoding="utf-8")
-        stage.step("Write report", _report, stage, found, tables, store, folder / "report.html")
+        stage.step("Write report", _report, stage, found, tables, store, explanations, folder / "report.html")
     stage.run.log_artifact(EVALUATION, "evaluation")
     write_text(METRICS / "evaluate.json", json.dumps(headline_metrics(found.metrics), indent=2) + "\n")
 
 
-def _report(stage: Stage, found: Evaluation, tables: Tables, store: Store, file: Path) -> None:
+def _report(
+    stage: Stage,
+    found: Evaluation,
+    tables: Tables,
+    store: Store,
+    explanations: dict[str, ExplainedQuery],
+    file: Path,
+) -> None:
     trained = read_record("train")
     write_report(
         file,
@@ -132,6 +175,7 @@ def _report(stage: Stage, found: Evaluation, tables: Tables, store: Store, file:
         train_curve=pd.read_csv(CURVES / "train.csv"),
         adapt_curve=pd.read_csv(CURVES / "adapt.csv"),
         noise=tables.noise,
+        explanations=explanations,
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from dwc.cli import app
+from dwc.serving.retriever import Retriever
+from tests.serving.tiny import Tiny, build_tiny
 
 runner = CliRunner()
 
@@ -15,7 +18,7 @@ runner = CliRunner()
 def test_help_names_every_command() -> None:
     result = runner.invoke(app, ["--help"])
     assert result.exit_code == 0
-    for command in ("wardrobe", "search"):
+    for command in ("wardrobe", "search", "explain"):
         assert command in result.output
 
 
@@ -44,3 +47,48 @@ def test_search_without_a_model_says_what_to_do(tmp_path: Path, monkeypatch: pyt
     result = runner.invoke(app, ["search", "--image", "a.jpg", "--text", "in red"])
     assert result.exit_code == 1
     assert "Train and register a model first" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    return build_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+def explain(package: Path, image: Path, text: str, out: Path, store: Path) -> Result:
+    options = ["--image", image, "--text", text, "--model", package, "--out", out, "--store", store]
+    return runner.invoke(app, ["explain", "--k", "3", *map(str, options)])
+
+
+def test_explain_writes_a_page_and_tells_the_words(tiny: Tiny, tmp_path: Path) -> None:
+    result = explain(
+        tiny.package,
+        tiny.images[0],
+        "is <i>red</i>",
+        tmp_path / "new" / "page.html",
+        tiny.package.parent / "store",
+    )
+    assert result.exit_code == 0, result.output
+    assert "CNN stream" in result.stdout and "page.html" in result.stdout
+    page = (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
+    assert "is &lt;i&gt;red&lt;/i&gt;" in page and "<i>red" not in page
+    answer = Retriever.load(tiny.package).search(tiny.images[0].read_bytes(), "is <i>red</i>", k=3)
+    for image_id, score in zip(answer.ids, answer.scores, strict=True):
+        assert f'alt="{image_id}"' in page and f"{score:.3f}" in page
+    assert "12 images searched" in page and "only the name is known" not in page
+
+
+def test_explain_names_what_is_wrong_in_one_screen(tiny: Tiny, tmp_path: Path) -> None:
+    for text, store, message in (
+        (" ", tiny.package.parent / "store", "text is empty"),
+        ("is red", tiny.package / "clip", "holds no image store"),
+    ):
+        result = explain(tiny.package, tiny.images[0], text, tmp_path / "page.html", store)
+        assert result.exit_code == 1 and message in result.stderr
+        assert "Traceback" not in result.stderr
+        assert not (tmp_path / "page.html").exists()
+
+
+def test_explain_does_without_the_gallerys_pictures(tiny: Tiny, tmp_path: Path) -> None:
+    result = explain(tiny.package, tiny.images[0], "is red", tmp_path / "page.html", tmp_path / "none")
+    assert result.exit_code == 0, result.output
+    assert "only the name is known" in (tmp_path / "page.html").read_text(encoding="utf-8")
