@@ -147,6 +147,14 @@ class Train(Section):
     batch_size: Positive = 32
     dim: Positive = Field(1024, description="embedding size D of each stream")
     dropout: Share = Field(0.5, description="dropout of the CLIP stream and of both combiners")
+    editors: bool = Field(
+        True, description="edit image and text by each other before they are combined; false = study"
+    )
+    image_weight: Literal["learned", "equal", "untrained"] = Field(
+        "learned",
+        description="how the combiner weighs image and text: by its MLP, both one half, or by an MLP that "
+        "stays at its random start; the last two = study",
+    )
     cnn: Cnn = Cnn()
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()

@@ -69,6 +69,8 @@ def _model(settings: Train, store: Store, device: torch.device) -> DWC:
         clip_dim=int(store.clip_images.shape[1]),
         resolution=store.side,
         dropout=settings.dropout,
+        editors=settings.editors,
+        image_weight=settings.image_weight,
     )
     return build_model(
         config, backbone_weights=settings.cnn.weights, clip_folder=CLIP, seed=settings.seed, device=device
