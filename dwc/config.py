@@ -83,6 +83,9 @@ class Embed(Section):
     weights: str | None = Field(
         None, description="open_clip tag (e.g. openai) or local weights file; null = random"
     )
+    weights_file: Path | None = Field(
+        None, description="local copy of the weights that the tag names, for machines without network"
+    )
     batch_size: Positive = 128
     adapt: Adapt = Adapt()
 
