@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dwc.console import errors_in_one_screen, progress_bar
+from dwc.console import errors_in_one_screen, print_table, progress_bar
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -58,3 +58,42 @@ def search(
     typer.echo(f"image weight {answer.image_weight:.2f} (0 = only the text counts, 1 = only the picture)")
     for place, (image_id, score) in enumerate(zip(answer.ids, answer.scores, strict=True), start=1):
         typer.echo(f"{place:>4}  {score:.3f}  {image_id}")
+
+
+@app.command()
+def import_released(
+    local: Annotated[Path, typer.Argument(metavar="LOCAL", help="checkpoint of the CNN stream")],
+    global_: Annotated[Path, typer.Argument(metavar="GLOBAL", help="checkpoint of the CLIP stream")],
+    out: Annotated[Path, typer.Option(help="new or empty folder")],
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="words in the order of their ids, JSON or text"),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="or FashionIQ's captions that it was trained on"),
+    ] = None,
+    resolution: Annotated[int, typer.Option(min=32, help="side of its images, pixels")] = 224,
+) -> None:
+    """Turn two checkpoints of the authors' released code into a model folder."""
+    from dwc.training.released import read_released, save_released
+
+    with errors_in_one_screen():
+        released = read_released(
+            local, global_, resolution=resolution, vocabulary=vocabulary, captions=captions
+        )
+        kinds = ("taken", "not_needed", "missing", "unexpected", "wrong_shape")
+        print_table(
+            ("tensors", "CNN stream", "CLIP stream"),
+            (
+                (kind.replace("_", " "), *(len(getattr(fit, kind)) for fit in released.fits.values()))
+                for kind in kinds
+            ),
+        )
+        save_released(released, out)
+    typer.echo(f"{out}: {', '.join(f'{name} {value}' for name, value in released.config.as_dict().items())}")
+    if released.vocabulary is None:
+        typer.echo(
+            "It has no vocabulary.json and so reads word ids alone: checkpoints hold no words. Give "
+            "--vocabulary, or --captions to count the words again as the released code did."
+        )
