@@ -165,8 +165,10 @@ class Train(Section):
     holdout: Share = Field(
         0.1, description="share of the training triplets kept back to choose the checkpoint"
     )
-    select: Literal["best", "last"] = Field(
-        "best", description="checkpoint by held-out recall, or the last epoch's"
+    select: Literal["best", "last", "evaluation"] = Field(
+        "best",
+        description="checkpoint by held-out recall, the last epoch's, or by recall on the validation split "
+        "itself: the released code's way, which flatters it",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto = bf16 where the machine has it"

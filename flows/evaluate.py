@@ -123,6 +123,7 @@ def _report(stage: Stage, found: Evaluation, tables: Tables, store: Store, file:
         dataset=stage.params.data.name,
         facts={
             "Model": f"{trained.get('model_name')} version {trained.get('model_version')}",
+            "Checkpoint": trained.get("checkpoint", "unknown"),
             "Training run": trained.get("run_id", "unknown"),
             "Evaluation run": stage.run.id,
             "Date": date.today().isoformat(),
