@@ -91,7 +91,11 @@ def import_released(
             ),
         )
         save_released(released, out)
-    typer.echo(f"{out}: {', '.join(f'{name} {value}' for name, value in released.config.as_dict().items())}")
+    sizes = released.config
+    typer.echo(
+        f"{out}: {sizes.backbone}, D = {sizes.dim}, {sizes.words:,} words, CLIP embeddings of "
+        f"{sizes.clip_dim}, pictures of {sizes.resolution} px."
+    )
     if released.vocabulary is None:
         typer.echo(
             "It has no vocabulary.json and so reads word ids alone: checkpoints hold no words. Give "

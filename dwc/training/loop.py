@@ -14,7 +14,7 @@ from dwc.training.checkpoint import Checkpoints
 from dwc.training.optimiser import LearningRates, set_learning_rate
 from dwc.training.step import Optimisers, StepLosses
 
-Figures = dict[str, float]
+Figures = dict[str, int | float]  # of an epoch; only its number is whole
 Update = Callable[[DWC, Batch, Optimisers], StepLosses]
 Validate = Callable[[DWC], Mapping[str, float]]
 Log = Callable[[Mapping[str, float], int], None]

@@ -54,7 +54,7 @@ def save_released(released: Released, out: Path) -> None:
     if problems:
         more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         lines = "\n  ".join([*problems[:_SHOWN], *more])
-        raise ValueError(f"{len(problems)} tensors do not fit, nothing was written:\n  {lines}")
+        raise ValueError(f"tensors that do not fit: {len(problems)}. Nothing was written.\n  {lines}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} is in use. Name a new or empty folder.")
     with atomic_folder(out) as folder:

@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_listed_and_nothing_is_written(states: States, tmp_
     result = run(tmp_path)
     assert result.exit_code == 1
     for line in (
-        "3 tensors do not fit, nothing was written",
+        "tensors that do not fit: 3. Nothing was written.",
         "cnn: wrong shape: fc_txt.weight: 16×15, needed 16×16",
         "cnn: unexpected: novel.weight",
         "clip: missing: clip.text_gate.3.bias",
@@ -160,7 +160,7 @@ def test_many_misfits_stay_on_one_screen(states: States, tmp_path: Path) -> None
     save(states, tmp_path)
     result = run(tmp_path)
     assert result.exit_code == 1
-    assert "42 tensors do not fit" in result.stderr
+    assert "tensors that do not fit: 42." in result.stderr
     assert "and 32 more" in result.stderr
     assert result.output.count("\n") < 24
 

@@ -61,7 +61,7 @@ def build() -> tuple[DWC, Optimisers]:
     streams = (model.cnn, model.clip)
     return model, Optimisers(
         *(
-            build_adam(s.parameters(), learning_rate=r, weight_decay=0)
+            build_adam(s.parameters(), learning_rate=r, weight_decay=0.0)
             for s, r in zip(streams, rates, strict=True)
         )
     )
@@ -227,7 +227,7 @@ def test_too_few_triplets_for_a_batch(store: Store) -> None:
             batch_size=4,
             seed=0,
             flip=False,
-            crop_scale=1,
+            crop_scale=1.0,
             device=torch.device("cpu"),
         )
 
