@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dwc.console import errors_in_one_screen, progress_bar
+from dwc.console import errors_in_one_screen, print_table, progress_bar
 
 EXPLAINED_SIDE = 320  # pixels of an explained picture: sharp, and some 15 kB for each word
 
@@ -112,3 +112,46 @@ def _package(uri: str) -> Path:
         return Path(uri)
     tracking.configure(None, Path.cwd())
     return fetch_package(uri)
+
+
+@app.command()
+def import_released(
+    local: Annotated[Path, typer.Argument(metavar="LOCAL", help="checkpoint of the CNN stream")],
+    global_: Annotated[Path, typer.Argument(metavar="GLOBAL", help="checkpoint of the CLIP stream")],
+    out: Annotated[Path, typer.Option(help="new or empty folder")],
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="words in the order of their ids, JSON or text"),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="or FashionIQ's captions that it was trained on"),
+    ] = None,
+    resolution: Annotated[int, typer.Option(min=32, help="side of its images, pixels")] = 224,
+) -> None:
+    """Turn two checkpoints of the authors' released code into a model folder."""
+    from dwc.training.released import read_released, save_released
+
+    with errors_in_one_screen():
+        released = read_released(
+            local, global_, resolution=resolution, vocabulary=vocabulary, captions=captions
+        )
+        kinds = ("taken", "not_needed", "missing", "unexpected", "wrong_shape")
+        print_table(
+            ("tensors", "CNN stream", "CLIP stream"),
+            (
+                (kind.replace("_", " "), *(len(getattr(fit, kind)) for fit in released.fits.values()))
+                for kind in kinds
+            ),
+        )
+        save_released(released, out)
+    sizes = released.config
+    typer.echo(
+        f"{out}: {sizes.backbone}, D = {sizes.dim}, {sizes.words:,} words, CLIP embeddings of "
+        f"{sizes.clip_dim}, pictures of {sizes.resolution} px."
+    )
+    if released.vocabulary is None:
+        typer.echo(
+            "It has no vocabulary.json and so reads word ids alone: checkpoints hold no words. Give "
+            "--vocabulary, or --captions to count the words again as the released code did."
+        )

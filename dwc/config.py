@@ -92,6 +92,9 @@ class Embed(Section):
     weights: str | None = Field(
         None, description="open_clip tag (e.g. openai) or local weights file; null = random"
     )
+    weights_file: Path | None = Field(
+        None, description="local copy of the weights that the tag names, for machines without network"
+    )
     batch_size: Positive = 128
     adapt: Adapt = Adapt()
 
@@ -161,6 +164,14 @@ class Train(Section):
     batch_size: Positive = 32
     dim: Positive = Field(1024, description="embedding size D of each stream")
     dropout: Share = Field(0.5, description="dropout of the CLIP stream and of both combiners")
+    editors: bool = Field(
+        True, description="edit image and text by each other before they are combined; false = study"
+    )
+    image_weight: Literal["learned", "equal", "untrained"] = Field(
+        "learned",
+        description="how the combiner weighs image and text: by its MLP, both one half, or by an MLP that "
+        "stays at its random start; the last two = study",
+    )
     cnn: Cnn = Cnn()
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
@@ -168,8 +179,10 @@ class Train(Section):
     holdout: Share = Field(
         0.1, description="share of the training triplets kept back to choose the checkpoint"
     )
-    select: Literal["best", "last"] = Field(
-        "best", description="checkpoint by held-out recall, or the last epoch's"
+    select: Literal["best", "last", "evaluation"] = Field(
+        "best",
+        description="checkpoint by held-out recall, the last epoch's, or by recall on the validation split "
+        "itself: the released code's way, which flatters it",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto = bf16 where the machine has it"

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from prefect import flow
 
-from dwc.config import Adapt
+from dwc.config import Adapt, Embed
 from dwc.files import atomic_file, atomic_folder
 from dwc.model.clip import FrozenClip
 from dwc.model.precision import pick_device, uses_bf16
@@ -32,7 +32,7 @@ def embed(stage: Stage) -> None:
     settings = stage.params.embed
     store = stage.step("Open store", Store, BUILD / "store")
     with gpu():
-        clip = stage.step("Build CLIP", _create, settings.architecture, settings.weights, settings.adapt.seed)
+        clip = stage.step("Build CLIP", _create, settings)
         history: list[dict[str, float]] = []
         if settings.adapt.text_epochs:
             stage.step("Learn words", _learn_words, clip, store, settings.adapt, stage.progress("text steps"))
@@ -52,9 +52,11 @@ def embed(stage: Stage) -> None:
     )
 
 
-def _create(architecture: str, weights: str | None, seed: int) -> FrozenClip:
-    torch.manual_seed(seed)  # for weights that start at random
-    return FrozenClip.create(architecture, weights, pick_device("auto"))
+def _create(settings: Embed) -> FrozenClip:
+    torch.manual_seed(settings.adapt.seed)  # for weights that start at random
+    return FrozenClip.create(
+        settings.architecture, settings.weights, pick_device("auto"), weights_file=settings.weights_file
+    )
 
 
 def _learn_words(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgress) -> float:

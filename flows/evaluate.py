@@ -166,6 +166,7 @@ def _report(
         dataset=stage.params.data.name,
         facts={
             "Model": f"{trained.get('model_name')} version {trained.get('model_version')}",
+            "Checkpoint": trained.get("checkpoint", "unknown"),
             "Training run": trained.get("run_id", "unknown"),
             "Evaluation run": stage.run.id,
             "Date": date.today().isoformat(),

@@ -22,7 +22,7 @@ from dwc.training import loop
 from dwc.training.batches import TripletBatches, split_holdout
 from dwc.training.checkpoint import Checkpoints, fingerprint
 from dwc.training.optimiser import LearningRates, build_adam
-from dwc.training.start import build_model, training_triplets
+from dwc.training.start import Selection, build_model, checkpoint_selection, training_triplets
 from dwc.training.step import LossSettings, Optimisers, alternating_step
 from flows.accelerator import gpu
 from flows.challenger import register_challenger
@@ -44,15 +44,21 @@ def train(stage: Stage) -> None:
     triplets = training_triplets(store)
     learnt, held = split_holdout(triplets, settings.holdout, settings.seed)
     stage.log_dataset("training", learnt)
-    stage.log_dataset("held-out", held)
+    selection = checkpoint_selection(settings.select, held, store)
+    if len(held):
+        stage.log_dataset("held-out", held)
     with gpu():
         model = stage.step("Build model", _model, settings, store, device)
         checkpoints = Checkpoints(CHECKPOINTS, _identity(settings))
-        history = stage.step("Train", _train, stage, model, store, learnt, held, checkpoints)
+        history = stage.step("Train", _train, stage, model, store, learnt, selection, checkpoints)
         _save(model, history)
         version = stage.step("Register challenger", register_challenger, stage, model, store, images)
     checkpoints.remove()
-    stage.record |= {"model_name": version.name, "model_version": version.version}
+    stage.record |= {
+        "model_name": version.name,
+        "model_version": version.version,
+        "checkpoint": selection.description,
+    }
     stage.run.log_artifact(CURVE)
     stage.table("epochs", [{name: round(value, 4) for name, value in row.items()} for row in history])
     stage.summary(
@@ -69,6 +75,8 @@ def _model(settings: Train, store: Store, device: torch.device) -> DWC:
         clip_dim=int(store.clip_images.shape[1]),
         resolution=store.side,
         dropout=settings.dropout,
+        editors=settings.editors,
+        image_weight=settings.image_weight,
     )
     return build_model(
         config, backbone_weights=settings.cnn.weights, clip_folder=CLIP, seed=settings.seed, device=device
@@ -76,7 +84,12 @@ def _model(settings: Train, store: Store, device: torch.device) -> DWC:
 
 
 def _train(
-    stage: Stage, model: DWC, store: Store, learnt: pd.DataFrame, held: pd.DataFrame, checkpoints: Checkpoints
+    stage: Stage,
+    model: DWC,
+    store: Store,
+    learnt: pd.DataFrame,
+    selection: Selection,
+    checkpoints: Checkpoints,
 ) -> list[loop.Figures]:
     settings = stage.params.train
     device = next(model.parameters()).device
@@ -103,12 +116,17 @@ def _train(
         rates=_rates(settings),
         update=update,
         validate=partial(
-            heldout_recall, store=store, triplets=held, batch_size=settings.batch_size, bf16=bf16
+            heldout_recall,
+            store=store,
+            triplets=selection.triplets,
+            batch_size=settings.batch_size,
+            bf16=bf16,
+            name=selection.name,
         ),
         log=stage.run.log_metrics,
         checkpoints=checkpoints,
         seed=settings.seed,
-        select=settings.select,
+        selected_by=selection.selected_by,
         resume=settings.resume,
         progress=stage.progress("training steps"),
     )

@@ -64,7 +64,7 @@ class Store:
 
 
 def _padded(
-    words: Sequence[Int[np.ndarray, " words"]],
+    words: Sequence[Int[np.ndarray, " _"]],
 ) -> tuple[Int[np.ndarray, "texts words"], Int[np.ndarray, " texts"]]:
     lengths = np.array([len(row) for row in words], dtype=np.int64)
     padded = np.zeros((len(words), int(lengths.max(initial=1))), dtype=np.int64)

@@ -11,6 +11,7 @@ from pathlib import Path
 PAD, UNKNOWN, BEGIN, AND, END = "<PAD>", "<UNK>", "<BOS>", "<AND>", "<EOS>"
 SPECIAL = (PAD, UNKNOWN, BEGIN, AND, END)
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_INNER = re.compile(r"['’-]")
 
 
 def split_words(text: str) -> list[str]:
@@ -50,5 +51,10 @@ class Vocabulary:
         for position, caption in enumerate(captions):
             if position:
                 ids.append(self._ids[AND])
-            ids.extend(self._ids.get(word, self._ids[UNKNOWN]) for word in split_words(caption))
+            ids.extend(self._id(word) for word in split_words(caption))
         return [*ids, self._ids[END]]
+
+    def _id(self, word: str) -> int:
+        """Id of a word, or else of its spelling without hyphens and apostrophes, or else of <UNK>."""
+        unknown = self._ids[UNKNOWN]
+        return self._ids.get(word, self._ids.get(_INNER.sub("", word), unknown))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import pandas as pd
 import torch
@@ -17,6 +18,42 @@ def training_triplets(store: Store) -> pd.DataFrame:
     """The store's training triplets with a known target."""
     triplets = store.triplets
     return triplets[(triplets["split"] == "train") & (triplets["target"] >= 0)].reset_index(drop=True)
+
+
+class Selection(NamedTuple):
+    """How the checkpoint is chosen: by recall on `triplets`, whose figures are called `name`.
+
+    selected_by: the figure that decides, None = the last epoch.
+    """
+
+    name: str
+    triplets: pd.DataFrame
+    selected_by: str | None
+    description: str
+
+
+def checkpoint_selection(
+    select: Literal["best", "last", "evaluation"], held: pd.DataFrame, store: Store
+) -> Selection:
+    """The triplets and the figure that `train.select` asks for; held: those held back from training.
+
+    Raises ValueError where there are none to choose by.
+    """
+    if select == "last":
+        return Selection("heldout", held, None, "last epoch")
+    if select == "best":
+        if held.empty:
+            raise ValueError(
+                "train.select = best, but train.holdout keeps no triplets back to choose by. Raise "
+                "train.holdout, or set train.select to last."
+            )
+        return Selection("heldout", held, "heldout_recall_at_10", "best on held-out training triplets")
+    triplets = store.triplets
+    chosen = triplets[(triplets["split"] == "val") & (triplets["target"] >= 0)].reset_index(drop=True)
+    if chosen.empty:
+        raise ValueError("train.select = evaluation: the data set has no validation triplets with a target.")
+    description = "best on the validation split itself, as the released code chooses: an optimistic figure"
+    return Selection("evaluation", chosen, "evaluation_recall_at_10", description)
 
 
 def build_model(
