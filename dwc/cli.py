@@ -37,6 +37,21 @@ def wardrobe(
 
 
 @app.command()
+def css(
+    out: Annotated[Path, typer.Option(help="new or empty folder")] = Path("data"),
+    modifications: Annotated[int, typer.Option(min=4, help="training texts, each for three pairs")] = 600,
+    seed: Annotated[int, typer.Option(help="same seed, same data set")] = 7,
+    side: Annotated[int, typer.Option(min=32, help="width and height of a picture, pixels")] = 64,
+) -> None:
+    """Draw scenes of coloured shapes on a grid: the CSS benchmark, in its published layout."""
+    from dwc.raw.css_drawing import generate
+
+    with errors_in_one_screen(), progress_bar("Drawing") as progress:
+        pictures = generate(out, modifications=modifications, seed=seed, side=side, progress=progress)
+    typer.echo(f"{out}: {pictures} pictures. Next: `dwc preset css`, `dvc add {out}`, then `dvc repro`.")
+
+
+@app.command()
 def search(
     image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
     text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],
