@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from prefect import flow
 
+from dwc.config import Params
 from dwc.evaluation.bootstrap import Resampling
 from dwc.evaluation.encode import encode_gallery, encode_queries
 from dwc.evaluation.encoded import EncodedQueries, Streams
@@ -30,13 +31,12 @@ _CHANGED = {"true": " with changes"}
 
 
 @flow(name="evaluate")
-@stage("data.name", "evaluate")
+@stage("data", "preprocess", "train.select", "evaluate")
 def evaluate(stage: Stage) -> None:
     """Let every query search its gallery, and measure and show what it finds."""
     settings = stage.params.evaluate
-    protocol = Protocol(
-        split=settings.split, gallery=settings.gallery, mask_reference=settings.mask_reference
-    )
+    protocol = _protocol(stage.params)
+    stage.run.tag({"dwc.protocol": protocol.key()})
     tables = load_tables(BUILD / "tables")
     store = Store(BUILD / "store", BUILD / "features")
     tasks = search_tasks(tables.images, store.triplets, store.image_ids, protocol)
@@ -46,6 +46,21 @@ def evaluate(stage: Stage) -> None:
     stage.run.log_metrics(flat_metrics(found.metrics))
     stage.log_dataset(f"{settings.split}-queries", all_triplets(tasks))
     _tell(stage, found)
+
+
+def _protocol(params: Params) -> Protocol:
+    """What the parameters of all stages make of the measurement."""
+    settings, texts = params.evaluate, params.preprocess
+    return Protocol(
+        split=settings.split,
+        gallery=settings.gallery,
+        mask_reference=settings.mask_reference,
+        joint_gallery=settings.joint_gallery,
+        text=params.data.pairs.text if params.data.layout == "fashion200k" else "captions",
+        caption_joining=texts.caption_joining,
+        training_captions=texts.caption_variants,
+        selection=params.train.select,
+    )
 
 
 def _encode(

@@ -22,7 +22,7 @@ from dwc.training import loop
 from dwc.training.batches import TripletBatches, split_holdout
 from dwc.training.checkpoint import Checkpoints, fingerprint
 from dwc.training.optimiser import LearningRates, build_adam
-from dwc.training.start import build_model, training_triplets
+from dwc.training.start import build_model, choosing_triplets, training_triplets
 from dwc.training.step import LossSettings, Optimisers, alternating_step
 from flows.accelerator import gpu
 from flows.challenger import register_challenger
@@ -42,7 +42,7 @@ def train(stage: Stage) -> None:
     store = Store(STORE, FEATURES)
     images = load_tables(BUILD / "tables").images
     triplets = training_triplets(store)
-    learnt, held = split_holdout(triplets, settings.holdout, settings.seed)
+    learnt, held = _divide(store, triplets, settings)
     stage.log_dataset("training", learnt)
     stage.log_dataset("held-out", held)
     with gpu():
@@ -58,6 +58,19 @@ def train(stage: Stage) -> None:
     stage.summary(
         f"{len(history)} epochs on {len(learnt):,} triplets: {version.name} version {version.version}."
     )
+
+
+def _divide(store: Store, triplets: pd.DataFrame, settings: Train) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The triplets learnt from, and those that choose the checkpoint."""
+    if settings.select == "evaluation":
+        return triplets, choosing_triplets(store)
+    learnt, held = split_holdout(triplets, settings.holdout, settings.seed)
+    if held.empty:
+        raise ValueError(
+            f"train.holdout = {settings.holdout}: of {len(triplets)} training triplets none is held back to "
+            "choose the checkpoint. Raise it, or set train.select to evaluation."
+        )
+    return learnt, held
 
 
 def _model(settings: Train, store: Store, device: torch.device) -> DWC:
@@ -108,7 +121,7 @@ def _train(
         log=stage.run.log_metrics,
         checkpoints=checkpoints,
         seed=settings.seed,
-        select=settings.select,
+        select="last" if settings.select == "last" else "best",
         resume=settings.resume,
         progress=stage.progress("training steps"),
     )

@@ -109,12 +109,7 @@ def _plan(split: str, modifications: int, random: Generator) -> _Plan:
     allowed = things_of(split)
     backgrounds = [draw_scene(allowed, random) for _ in range(max(PAIRS, modifications // 2))]
     plan = _Plan()
-    said: set[str] = set()
-    while len(plan.mods) < modifications:
-        modification = draw_modification(allowed, random)
-        if modification.text() in said:
-            continue
-        said.add(modification.text())
+    for _ in range(modifications):
         picked = random.permutation(len(backgrounds))[:PAIRS]
-        plan.add(modification, [backgrounds[int(place)] for place in picked], random)
+        plan.add(draw_modification(allowed, random), [backgrounds[int(place)] for place in picked], random)
     return plan

@@ -81,7 +81,7 @@ def _read_csv(path: Path) -> Records:
         for record, row in enumerate(reader):
             if None in row or None in row.values():
                 raise ValueError(
-                    f"{path} record {record} (line {reader.line_num}): more or fewer values than the heading. "
+                    f"{path} record {record} (line {reader.line_num}): too many or too few values. "
                     "Quote values that contain the delimiter, or correct the line."
                 )
             rows.append({name.strip(): value.strip() for name, value in row.items()})

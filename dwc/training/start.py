@@ -19,6 +19,18 @@ def training_triplets(store: Store) -> pd.DataFrame:
     return triplets[(triplets["split"] == "train") & (triplets["target"] >= 0)].reset_index(drop=True)
 
 
+def choosing_triplets(store: Store) -> pd.DataFrame:
+    """The triplets outside the training split: to choose the checkpoint by them is to look at the answer."""
+    triplets = store.triplets
+    found = triplets[(triplets["split"] != "train") & (triplets["target"] >= 0)].reset_index(drop=True)
+    if found.empty:
+        raise ValueError(
+            "train.select = evaluation: no triplet outside the training split has a known target. Set "
+            "train.select to best, which holds back training triplets."
+        )
+    return found
+
+
 def build_model(
     config: ModelConfig, *, backbone_weights: str | None, clip_folder: Path, seed: int, device: torch.device
 ) -> DWC:
