@@ -52,6 +52,29 @@ def css(
 
 
 @app.command()
+def preset(
+    name: Annotated[str | None, typer.Argument(help="a benchmark; without it, all are listed")] = None,
+    show: Annotated[bool, typer.Option("--show", help="only say what would change")] = False,
+) -> None:
+    """Put the parameters of a benchmark into params.yaml; the file that was there is kept beside it."""
+    from dwc.parameters import change_parameters, preset_changes, preset_names
+
+    file = Path("params.yaml")
+    with errors_in_one_screen():
+        if name is None:
+            for known, about in preset_names(file.parent).items():
+                typer.echo(f"{known:<16} {about}")
+            return
+        changes = preset_changes(file, name)
+        for change in changes:
+            typer.echo(f"{change.key}: {change.before} → {change.after}")
+        if not show and change_parameters(file, name, []):
+            typer.echo(f"{file} holds the preset `{name}` now; what was there is in {file}.before-{name}.")
+    if not changes:
+        typer.echo(f"{file} holds the preset `{name}` already.")
+
+
+@app.command()
 def search(
     image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
     text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],

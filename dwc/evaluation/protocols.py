@@ -101,9 +101,9 @@ def require_same_protocol(a: str, b: str) -> None:
     if a != b:
         raise ValueError(
             f"Results under protocol `{a}` cannot be compared with results under `{b}`. Measure both with "
-            "the same evaluate.split, evaluate.gallery, evaluate.mask_reference and evaluate.joint_gallery, the "
-            "same data.pairs.text and preprocess.caption_joining, and both or neither with train.select = "
-            "evaluation."
+            "the same evaluate.split, evaluate.gallery, evaluate.mask_reference and evaluate.joint_gallery, "
+            "the same data.pairs.text and preprocess.caption_joining, and both or neither with train.select "
+            "= evaluation."
         )
 
 

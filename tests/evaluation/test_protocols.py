@@ -68,7 +68,7 @@ def test_an_empty_gallery_names_its_list():
 
 def test_results_of_two_protocols_are_not_compared():
     original, val = ORIGINAL.key(), Protocol(split="val", gallery="references_and_targets").key()
-    assert original == "val/original/reference-masked"
+    assert original == "val/original/reference-masked/per-category/captions-and-token/selected-blind"
     require_same_protocol(original, original)
     with pytest.raises(ValueError, match=r"original/reference-masked.*references_and_targets"):
         require_same_protocol(original, val)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.parameters import change_parameters
+from dwc.parameters import change_parameters
 
 PARAMS = """\
 # about this file
