@@ -5,8 +5,9 @@
     images/css_<train|test>_<number>.png   six digits
 
 Both files hold {split: {"objects_img": one list of objects per image, "mods": [{"from": [image number, …],
-"to": [image number, …], "to_str": text}, …], "labels": one per image, where images show the same scene}}.
-A modification stands for several pairs; each pair is one triplet, its record the modification's number.
+"to": [image number, …], "to_str": text}, …], "labels": one per image, where images show the same scene}};
+drawn scenes have "titles" besides, one per image. A modification stands for several pairs; each pair is one
+triplet, its record the modification's number.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def read(root: Path, categories: Sequence[str]) -> RawData:
         images=image_table(
             {gallery_name(CATEGORY, split): _image_ids(split, part) for split, part in parts.items()},
             files,
-            labels={name: label for split, part in parts.items() for name, label in _labels(split, part)},
+            labels=_by_image(parts, "labels", "{split} {value}"),
+            titles=_by_image(parts, "titles", "{value}"),
         ),
         triplets=triplet_table(row for split in SPLITS for row in _triplets(split, parts[split], path)),
     )
@@ -75,10 +77,13 @@ def _image_ids(split: str, part: Mapping[str, Any]) -> list[str]:
     return [image_id(split, number) for number in range(_images(part))]
 
 
-def _labels(split: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Image id -> label, for data that have labels; a label holds within its split."""
-    for number, label in enumerate(plain(part.get("labels", []))):
-        yield image_id(split, number), f"{split} {label}"
+def _by_image(parts: Mapping[str, Mapping[str, Any]], key: str, form: str) -> dict[str, str]:
+    """Image id -> what an optional list of the parts says of it, in the form given."""
+    return {
+        image_id(split, number): form.format(split=split, value=value)
+        for split, part in parts.items()
+        for number, value in enumerate(plain(part.get(key, [])))
+    }
 
 
 def _triplets(split: str, part: Mapping[str, Any], path: Path) -> Iterator[dict[str, Any]]:

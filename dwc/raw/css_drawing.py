@@ -23,6 +23,7 @@ from dwc.raw.drawn.scenes import (
     draw_picture,
     draw_scene,
     things_of,
+    told,
     with_thing,
 )
 
@@ -64,7 +65,8 @@ class _Plan:
     def content(self) -> dict[str, Any]:
         """Return the split's part of the data file."""
         objects = [list(described(scene)) for scene in self.scenes]
-        return {"objects_img": objects, "mods": self.mods, "labels": self.labels}
+        titles = [told(scene) for scene in self.scenes]
+        return {"objects_img": objects, "mods": self.mods, "labels": self.labels, "titles": titles}
 
 
 def generate(

@@ -130,6 +130,14 @@ def _paint(pen: ImageDraw.ImageDraw, thing: Thing, x: float, y: float, half: flo
         pen.polygon([(x, y - half), (x + half, y + half), (x - half, y + half)], fill=colour)
 
 
+def told(scene: Scene) -> str:
+    """Return the scene in words, such as `small red circle at top-left, large blue rectangle at center`."""
+    parts = (
+        f"{thing.size} {thing.colour} {thing.shape} at {CELLS[cell]}" for cell, thing in sorted(scene.items())
+    )
+    return ", ".join(parts) or "nothing"
+
+
 def described(scene: Scene) -> Iterator[dict[str, object]]:
     """The scene's objects as the published file lists them; `pos` is x and y, of the picture's side."""
     for cell, thing in sorted(scene.items()):
