@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dwc.parameters import change_parameters
+from dwc.config import load_params
+from dwc.evaluation.published import BENCHMARKS
+from dwc.parameters import change_parameters, preset_changes, preset_file, preset_names
+from tests.conftest import ROOT
 
 PARAMS = """\
 # about this file
@@ -78,3 +81,55 @@ def test_an_unknown_preset_names_the_known_ones(file: Path) -> None:
     (file.parent / "presets/big.yaml").write_text("")
     with pytest.raises(ValueError, match=r"preset `small`.*Known are: big\."):
         change_parameters(file, "small", [])
+
+
+@pytest.fixture
+def with_presets(file: Path) -> Path:
+    (file.parent / "presets").mkdir()
+    (file.parent / "presets/big.yaml").write_text("# A big one\ndata: {name: big}\ntrain: {epochs: 200}\n")
+    (file.parent / "presets/same.yaml").write_text("# The same.\n" + PARAMS)
+    return file
+
+
+def test_a_preset_keeps_the_file_that_it_replaces(with_presets: Path) -> None:
+    kept = with_presets.with_name("params.yaml.before-big")
+    assert change_parameters(with_presets, "big", [])
+    assert kept.read_text() == PARAMS
+    mine = "data: {name: mine}\n"
+    with_presets.write_text(mine)
+    assert change_parameters(with_presets, "big", [])
+    assert kept.read_text() == PARAMS
+    assert with_presets.with_name("params.yaml.before-big-2").read_text() == mine
+
+
+def test_nothing_is_kept_where_nothing_changes(with_presets: Path) -> None:
+    assert not change_parameters(with_presets, "same", [])
+    assert with_presets.read_text() == PARAMS and not list(with_presets.parent.glob("*.before-*"))
+
+
+def test_what_a_preset_changes(with_presets: Path) -> None:
+    changes = {change.key: (change.before, change.after) for change in preset_changes(with_presets, "big")}
+    assert changes["data.name"] == ("tiny", "big") and changes["train.epochs"] == ("8", "200")
+    assert changes["evaluate.recall_at"] == ("[1, 10]", "[1, 5, 10, 50]")
+    assert "embed.weights" not in changes
+    assert preset_changes(with_presets, "same") == []
+
+
+def test_presets_are_listed_with_what_they_are(with_presets: Path) -> None:
+    assert preset_names(with_presets.parent) == {"big": "A big one", "same": "The same"}
+
+
+@pytest.mark.parametrize("name", sorted(preset_names(ROOT)))
+def test_every_preset_is_valid_and_says_what_it_is(name: str) -> None:
+    params = load_params(preset_file(ROOT, name))
+    assert preset_names(ROOT)[name]
+    assert params.evaluate.primary_metric.rpartition("_")[2] in map(str, params.evaluate.recall_at)
+    if name in BENCHMARKS:
+        assert params.data.name == name and params.evaluate.split == BENCHMARKS[name].split
+        assert (params.train.dim, params.train.batch_size, params.train.loss.alpha) == (1024, 32, 0.2)
+
+
+def test_a_preset_cannot_be_a_path(file: Path) -> None:
+    (file.parent / "presets").mkdir()
+    with pytest.raises(ValueError, match="no such file in presets"):
+        change_parameters(file, "../params", [])
