@@ -41,21 +41,13 @@ def shoe_record(reference: int, target: int, caption: str | None = None) -> dict
 
 
 F200K_CAPTIONS = {
-    "train": [
-        "red dress",
-        "blue dress",
-        "red skirt",
-        "green dress",
-        "blue skirt",
-        "long plain coat",
-        "red dress",
-    ],
+    "train": ["red dress", "blue dress", "red skirt", "green dress", "blue skirt", "long plain coat"],
     "test": ["black dress", "white dress", "black skirt", "white dress", "brown dress"],
 }
 
 
 def write_fashion200k(root: Path) -> Path:
-    """Twenty-one training and ten test pictures; the coats of training have no partner."""
+    """Eighteen training and ten test pictures; the coats of training have no partner."""
     copies = {"train": 3, "test": 2}
     for split, captions in F200K_CAPTIONS.items():
         lines = []
@@ -65,7 +57,7 @@ def write_fashion200k(root: Path) -> Path:
             lines.append(f"{path}\t0.9{number}\t{caption}")
         (root / "labels").mkdir(exist_ok=True)
         (root / f"labels/dress_{split}_detect_all.txt").write_text("\n".join(lines) + "\n")
-    queries = [(0, 1), (1, 0), (0, 2), (3, 4), (6, 0)]
+    queries = [(0, 1), (1, 0), (0, 2), (3, 4), (6, 0)]  # pictures 5 to 9 repeat the captions of 0 to 4
     lines = [" ".join(f200k_path("test", end) for end in pair) for pair in queries]
     (root / "test_queries.txt").write_text("\n".join(lines) + "\n")
     return root
