@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 from prefect import flow
@@ -15,7 +16,14 @@ from dwc.evaluation.encode import encode_gallery, encode_queries
 from dwc.evaluation.encoded import EncodedQueries, Streams
 from dwc.evaluation.evaluate import Evaluation
 from dwc.evaluation.evaluate import evaluate as measure
-from dwc.evaluation.protocols import Protocol, SearchTask, all_gallery_rows, all_triplets, search_tasks
+from dwc.evaluation.protocols import (
+    Protocol,
+    SearchTask,
+    Selection,
+    all_gallery_rows,
+    all_triplets,
+    search_tasks,
+)
 from dwc.evaluation.report import write_report
 from dwc.evaluation.summary import flat_metrics, headline_metrics
 from dwc.files import atomic_folder, write_text
@@ -31,11 +39,11 @@ _CHANGED = {"true": " with changes"}
 
 
 @flow(name="evaluate")
-@stage("data", "preprocess", "train.select", "evaluate")
+@stage("data", "preprocess", "evaluate")
 def evaluate(stage: Stage) -> None:
     """Let every query search its gallery, and measure and show what it finds."""
     settings = stage.params.evaluate
-    protocol = _protocol(stage.params)
+    protocol = _protocol(stage.params, cast(Selection, read_record("train")["selection"]))
     stage.run.tag({"dwc.protocol": protocol.key()})
     tables = load_tables(BUILD / "tables")
     store = Store(BUILD / "store", BUILD / "features")
@@ -48,8 +56,8 @@ def evaluate(stage: Stage) -> None:
     _tell(stage, found)
 
 
-def _protocol(params: Params) -> Protocol:
-    """What the parameters of all stages make of the measurement."""
+def _protocol(params: Params, selection: Selection) -> Protocol:
+    """What the parameters of all stages make of the measurement; the training says how it chose its epoch."""
     settings, texts = params.evaluate, params.preprocess
     return Protocol(
         split=settings.split,
@@ -59,7 +67,7 @@ def _protocol(params: Params) -> Protocol:
         text=params.data.pairs.text if params.data.layout == "fashion200k" else "captions",
         caption_joining=texts.caption_joining,
         training_captions=texts.caption_variants,
-        selection=params.train.select,
+        selection=selection,
     )
 
 

@@ -52,7 +52,11 @@ def train(stage: Stage) -> None:
         _save(model, history)
         version = stage.step("Register challenger", register_challenger, stage, model, store, images)
     checkpoints.remove()
-    stage.record |= {"model_name": version.name, "model_version": version.version}
+    stage.record |= {
+        "model_name": version.name,
+        "model_version": version.version,
+        "selection": settings.select,
+    }
     stage.run.log_artifact(CURVE)
     stage.table("epochs", [{name: round(value, 4) for name, value in row.items()} for row in history])
     stage.summary(

@@ -129,6 +129,18 @@ def test_every_preset_is_valid_and_says_what_it_is(name: str) -> None:
         assert (params.train.dim, params.train.batch_size, params.train.loss.alpha) == (1024, 32, 0.2)
 
 
+@pytest.mark.parametrize("file", [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))])
+def test_parameter_files_name_every_key_that_dvc_asks_for(file: Path) -> None:
+    """DVC knows no defaults: a declared key that a file leaves out stops the stage."""
+    values = yaml.safe_load(file.read_text())
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    for key in {"data.root", *(key for stage in stages for key in stage["params"])}:
+        found = values
+        for part in key.split("."):
+            assert part in found, f"{file.name}: {key}"
+            found = found[part]
+
+
 def test_a_preset_cannot_be_a_path(file: Path) -> None:
     (file.parent / "presets").mkdir()
     with pytest.raises(ValueError, match="no such file in presets"):

@@ -75,7 +75,7 @@ def run_stages(root: Path) -> tuple[Evaluation, dict[str, int]]:
     model = train._model(params.train, store, torch.device("cpu"))
     history = train._train(stage, model, store, learnt, held, Checkpoints(BUILD / "checkpoints", ""))
     train._save(model, history)
-    protocol = evaluate._protocol(params)
+    protocol = evaluate._protocol(params, params.train.select)
     tasks = search_tasks(tables.images, store.triplets, store.image_ids, protocol)
     streams, queries = evaluate._encode(stage, store, tasks, 8)
     found = evaluate._measure(stage, tables, store, tasks, streams, queries, protocol)
