@@ -39,6 +39,44 @@ def wardrobe(
 
 
 @app.command()
+def css(
+    out: Annotated[Path, typer.Option(help="new or empty folder")] = Path("data"),
+    modifications: Annotated[int, typer.Option(min=4, help="training texts, each for three pairs")] = 600,
+    seed: Annotated[int, typer.Option(help="same seed, same data set")] = 7,
+    side: Annotated[int, typer.Option(min=32, help="width and height of a picture, pixels")] = 64,
+) -> None:
+    """Draw scenes of coloured shapes on a grid: the CSS benchmark, in its published layout."""
+    from dwc.raw.css_drawing import generate
+
+    with errors_in_one_screen(), progress_bar("Drawing") as progress:
+        pictures = generate(out, modifications=modifications, seed=seed, side=side, progress=progress)
+    typer.echo(f"{out}: {pictures} pictures. Next: `dwc preset css`, `dvc add {out}`, then `dvc repro`.")
+
+
+@app.command()
+def preset(
+    name: Annotated[str | None, typer.Argument(help="a benchmark; without it, all are listed")] = None,
+    show: Annotated[bool, typer.Option("--show", help="only say what would change")] = False,
+) -> None:
+    """Put the parameters of a benchmark into params.yaml; the file that was there is kept beside it."""
+    from dwc.parameters import change_parameters, preset_changes, preset_names
+
+    file = Path("params.yaml")
+    with errors_in_one_screen():
+        if name is None:
+            for known, about in preset_names(file.parent).items():
+                typer.echo(f"{known:<16} {about}")
+            return
+        changes = preset_changes(file, name)
+        for change in changes:
+            typer.echo(f"{change.key}: {change.before} → {change.after}")
+        if not show and change_parameters(file, name, []):
+            typer.echo(f"{file} holds the preset `{name}` now; what was there is in {file}.before-{name}.")
+    if not changes:
+        typer.echo(f"{file} holds the preset `{name}` already.")
+
+
+@app.command()
 def search(
     image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
     text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],

@@ -23,17 +23,59 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Pairs(Section):
+    """Training pairs that the layout `fashion200k` draws, one for each image and draw."""
+
+    text: Literal["replace", "replace_and_get"] = Field(
+        "replace",
+        description="`replace A with B`, or the released code's `replace A with B and get <caption of the "
+        "target>`, which tells the answer",
+    )
+    draws: Positive = Field(
+        5, description="different drawings of pairs; epoch e trains on drawing e modulo their number"
+    )
+    seed: int = Field(1, description="same seed, same pairs")
+
+
+class Table(Section):
+    """Files and columns of the layout `table`; null (or empty) = the usual name where there is one."""
+
+    triplets: str | None = Field(
+        None, description="file of the triplets, relative to data.root; usually triplets.csv or .parquet"
+    )
+    images: str | None = Field(
+        None, description="file of the catalogue's images; usually images.csv or .parquet, and optional"
+    )
+    folder: str = Field("images", description="folder of the pictures, with any folders below it")
+    reference: str = Field("reference", description="column of the triplets: reference image")
+    target: str = Field("target", description="column of the triplets: target image")
+    captions: tuple[str, ...] = Field(
+        (), description="columns of the triplets: captions; usually `caption`, `caption_2`, …"
+    )
+    split: str | None = Field(None, description="column of both files: train, val or test; usually `split`")
+    category: str | None = Field(None, description="column of both files; usually `category`")
+    image: str = Field("image", description="column of the catalogue: name by which triplets call the image")
+    file: str | None = Field(None, description="column of the catalogue: file name; usually `file`")
+    title: str | None = Field(None, description="column of the catalogue: product title; usually `title`")
+    label: str | None = Field(
+        None, description="column of the catalogue: images of one label are equally right; usually `label`"
+    )
+    val_share: Share = Field(0.1, description="share of the triplets for evaluation where no split is given")
+
+
 class Data(Section):
     """Which data set, and where it lies."""
 
     name: str = Field(
         "wardrobe", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="name used for runs and models"
     )
-    layout: Literal["fashioniq"] = Field("fashioniq", description="published folder layout; see docs/data.md")
-    root: Path = Field(Path("data"), description="folder of the raw data")
-    categories: tuple[str, ...] = Field(
-        ("dress", "shirt", "toptee"), min_length=1, description="categories to use"
+    layout: Literal["fashioniq", "shoes", "fashion200k", "css", "table"] = Field(
+        "fashioniq", description="published folder layout; see docs/data.md"
     )
+    root: Path = Field(Path("data"), description="folder of the raw data")
+    categories: tuple[str, ...] = Field((), description="categories to use; empty = all that are there")
+    pairs: Pairs = Pairs()
+    table: Table = Table()
 
 
 class Validate(Section):
@@ -55,6 +97,11 @@ class Preprocess(Section):
         "joined",
         description="texts of a triplet in training: all captions joined in file order, or also in other "
         "orders and each alone; evaluation always uses the joined text",
+    )
+    caption_joining: Literal["and_token", "and_word"] = Field(
+        "and_token",
+        description="what the CNN stream reads between two captions: `<AND>`, as DWC does, or the plain word "
+        "`and`, as CLIP4Cir does; the CLIP stream always reads `and`",
     )
 
 
@@ -181,8 +228,8 @@ class Train(Section):
     )
     select: Literal["best", "last", "evaluation"] = Field(
         "best",
-        description="checkpoint by held-out recall, the last epoch's, or by recall on the validation split "
-        "itself: the released code's way, which flatters it",
+        description="checkpoint by held-out recall, the last epoch's, or, as papers often do, the one that "
+        "is best on the evaluation queries themselves, which flatters it; nothing is held out then",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto = bf16 where the machine has it"
@@ -205,6 +252,9 @@ class Evaluate(Section):
     split: Literal["val", "test"] = "val"
     gallery: Literal["original", "references_and_targets"] = Field(
         "original", description="the published image list, or only the split's references and targets (VAL)"
+    )
+    joint_gallery: bool = Field(
+        False, description="every query searches the galleries of all categories together"
     )
     mask_reference: bool = Field(True, description="leave the reference image out of its query's gallery")
     recall_at: tuple[Positive, ...] = (1, 5, 10, 50)

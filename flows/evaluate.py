@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 from prefect import flow
 
+from dwc.config import Params
 from dwc.evaluation.bootstrap import Resampling
 from dwc.evaluation.encode import encode_gallery, encode_queries
 from dwc.evaluation.encoded import EncodedQueries, Streams
@@ -17,7 +19,14 @@ from dwc.evaluation.evaluate import evaluate as measure
 from dwc.evaluation.examples import best_queries, worst_queries
 from dwc.evaluation.explainer import Explainer, explain_triplets
 from dwc.evaluation.explanation import ExplainedQuery
-from dwc.evaluation.protocols import Protocol, SearchTask, all_gallery_rows, all_triplets, search_tasks
+from dwc.evaluation.protocols import (
+    Protocol,
+    SearchTask,
+    Selection,
+    all_gallery_rows,
+    all_triplets,
+    search_tasks,
+)
 from dwc.evaluation.report import write_report
 from dwc.evaluation.summary import flat_metrics, headline_metrics
 from dwc.files import atomic_folder, write_text
@@ -34,13 +43,12 @@ _CHANGED = {"true": " with changes"}
 
 
 @flow(name="evaluate")
-@stage("data.name", "evaluate")
+@stage("data", "preprocess", "evaluate")
 def evaluate(stage: Stage) -> None:
     """Let every query search its gallery, and measure and show what it finds."""
     settings = stage.params.evaluate
-    protocol = Protocol(
-        split=settings.split, gallery=settings.gallery, mask_reference=settings.mask_reference
-    )
+    protocol = _protocol(stage.params, cast(Selection, read_record("train")["selection"]))
+    stage.run.tag({"dwc.protocol": protocol.key()})
     tables = load_tables(BUILD / "tables")
     store = Store(BUILD / "store", BUILD / "features")
     tasks = search_tasks(tables.images, store.triplets, store.image_ids, protocol)
@@ -51,6 +59,21 @@ def evaluate(stage: Stage) -> None:
     stage.run.log_metrics(flat_metrics(found.metrics))
     stage.log_dataset(f"{settings.split}-queries", all_triplets(tasks))
     _tell(stage, found)
+
+
+def _protocol(params: Params, selection: Selection) -> Protocol:
+    """What the parameters of all stages make of the measurement; the training says how it chose its epoch."""
+    settings, texts = params.evaluate, params.preprocess
+    return Protocol(
+        split=settings.split,
+        gallery=settings.gallery,
+        mask_reference=settings.mask_reference,
+        joint_gallery=settings.joint_gallery,
+        text=params.data.pairs.text if params.data.layout == "fashion200k" else "captions",
+        caption_joining=texts.caption_joining,
+        training_captions=texts.caption_variants,
+        selection=selection,
+    )
 
 
 def _encode(
@@ -166,7 +189,6 @@ def _report(
         dataset=stage.params.data.name,
         facts={
             "Model": f"{trained.get('model_name')} version {trained.get('model_version')}",
-            "Checkpoint": trained.get("checkpoint", "unknown"),
             "Training run": trained.get("run_id", "unknown"),
             "Evaluation run": stage.run.id,
             "Date": date.today().isoformat(),

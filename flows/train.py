@@ -42,7 +42,8 @@ def train(stage: Stage) -> None:
     store = Store(STORE, FEATURES)
     images = load_tables(BUILD / "tables").images
     triplets = training_triplets(store)
-    learnt, held = split_holdout(triplets, settings.holdout, settings.seed)
+    holdout = 0.0 if settings.select == "evaluation" else settings.holdout
+    learnt, held = split_holdout(triplets, holdout, settings.seed)
     stage.log_dataset("training", learnt)
     selection = checkpoint_selection(settings.select, held, store)
     if len(held):
@@ -57,7 +58,7 @@ def train(stage: Stage) -> None:
     stage.record |= {
         "model_name": version.name,
         "model_version": version.version,
-        "checkpoint": selection.description,
+        "selection": settings.select,
     }
     stage.run.log_artifact(CURVE)
     stage.table("epochs", [{name: round(value, 4) for name, value in row.items()} for row in history])

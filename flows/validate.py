@@ -8,6 +8,8 @@ from prefect import flow
 
 from dwc.config import Params
 from dwc.files import write_text
+from dwc.raw.fashion200k import PairSettings
+from dwc.raw.table import TableColumns
 from dwc.tables import validate as tables_validate
 from dwc.tables.build import load_tables
 from dwc.tables.findings import ValidationFailed, ValidationResult
@@ -40,6 +42,9 @@ def _validate(params: Params, progress: StepProgress) -> ValidationResult:
         data.root,
         data.layout,
         data.categories,
+        dataset=data.name,
+        pairs=PairSettings(**data.pairs.model_dump()),
+        columns=TableColumns(**data.table.model_dump()),
         min_side=rules.min_side,
         max_megapixels=rules.max_megapixels,
         min_caption_words=rules.min_caption_words,
@@ -57,5 +62,6 @@ def _tell(stage: Stage, result: ValidationResult) -> None:
         stage.table("findings", rows)
     stage.summary(
         f"{len(result.checks)} checks: {len(result.errors)} with errors, "
-        f"{len(result.warnings)} with warnings. {len(result.quarantined)} triplets left out."
+        f"{len(result.warnings)} with warnings. {len(result.quarantined)} triplets left out. "
+        f"{result.recognised or ''}"
     )

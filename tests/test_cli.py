@@ -18,7 +18,7 @@ runner = CliRunner()
 def test_help_names_every_command() -> None:
     result = runner.invoke(app, ["--help"])
     assert result.exit_code == 0
-    for command in ("wardrobe", "search", "explain"):
+    for command in ("wardrobe", "css", "preset", "search", "explain", "import-released"):
         assert command in result.output
 
 
@@ -92,3 +92,33 @@ def test_explain_does_without_the_gallerys_pictures(tiny: Tiny, tmp_path: Path) 
     result = explain(tiny.package, tiny.images[0], "is red", tmp_path / "page.html", tmp_path / "none")
     assert result.exit_code == 0, result.output
     assert "only the name is known" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_css_draws_scenes(tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    result = runner.invoke(app, ["css", "--out", str(out), "--modifications", "4", "--side", "32"])
+    assert result.exit_code == 0, result.output
+    assert f"{len(list((out / 'images').iterdir()))} pictures" in result.output
+
+
+def test_preset_shows_what_it_changes_and_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/big.yaml").write_text("# A big one\ntrain: {epochs: 300}\n")
+    (tmp_path / "params.yaml").write_text("train: {epochs: 8}\n")
+    assert "big" in runner.invoke(app, ["preset"]).output
+    assert "train.epochs: 8 → 300" in runner.invoke(app, ["preset", "big", "--show"]).output
+    assert (tmp_path / "params.yaml").read_text() == "train: {epochs: 8}\n"
+    result = runner.invoke(app, ["preset", "big"])
+    assert "train.epochs: 8 → 300" in result.output and "params.yaml.before-big" in result.output
+    assert (tmp_path / "params.yaml.before-big").read_text() == "train: {epochs: 8}\n"
+    assert "holds the preset `big` already" in runner.invoke(app, ["preset", "big"]).output
+
+
+def test_an_unknown_preset_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("")
+    result = runner.invoke(app, ["preset", "small"])
+    assert result.exit_code == 1 and "preset `small`" in result.stderr and "Traceback" not in result.stderr

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from dwc.cli import app as dwc_app
 from dwc.config import load_params, parse_params
+from dwc.parameters import change_parameters
 from flows.__main__ import app as flows_app
-from flows.parameters import change_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

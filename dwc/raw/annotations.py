@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,32 @@ def read_list(path: Path) -> list[Any]:
     if not isinstance(records, list) or not records:
         raise ValueError(f"{path}: expected a JSON list with at least one record. Fetch the file again.")
     return records
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a UTF-8 text file without surrounding white space; blank ones are left out of the list."""
+    lines = [text for line in read_text(path).splitlines() if (text := line.strip())]
+    if not lines:
+        raise ValueError(f"{path}: no line with anything in it. Fetch the file again.")
+    return lines
+
+
+def require_files(root: Path, names: Iterable[str], layout: str) -> None:
+    """Raise ValueError for the first file that is not there; `layout` says what the folder should hold."""
+    for name in names:
+        if not (root / name).is_file():
+            raise ValueError(
+                f"{root / name}: no such file. {layout} Add the file, or correct data.root or data.layout."
+            )
+
+
+def require_one_category(categories: Sequence[str], name: str) -> None:
+    """Raise ValueError where categories are asked for that a layout of one category does not have."""
+    if set(categories) - {name}:
+        raise ValueError(
+            f"data.categories: this layout has one category, `{name}`, not {', '.join(categories)}. "
+            "Set data.categories to []."
+        )
 
 
 def read_object(path: Path) -> dict[str, Any]:

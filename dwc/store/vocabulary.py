@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 PAD, UNKNOWN, BEGIN, AND, END = "<PAD>", "<UNK>", "<BOS>", "<AND>", "<EOS>"
+PLAIN_AND = "and"
 SPECIAL = (PAD, UNKNOWN, BEGIN, AND, END)
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _INNER = re.compile(r"['’-]")
@@ -20,18 +21,28 @@ def split_words(text: str) -> list[str]:
 
 
 class Vocabulary:
-    """Word ids, the special words first. Texts read `<BOS> first caption <AND> second caption <EOS>`."""
+    """Word ids, the special words first. Texts read `<BOS> first caption <AND> second caption <EOS>`.
+
+    A vocabulary without `<AND>` puts the plain word "and" between captions.
+    """
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = tuple(words)
         self._ids = {word: number for number, word in enumerate(words)}
 
     @classmethod
-    def build(cls, texts: Iterable[str], *, min_count: int = 1) -> Vocabulary:
-        """Collect the words of the training texts, most frequent first; rarer ones become <UNK>."""
+    def build(cls, texts: Iterable[str], *, min_count: int = 1, and_token: bool = True) -> Vocabulary:
+        """Collect the words of the training texts, most frequent first; rarer ones become <UNK>.
+
+        and_token: whether `<AND>` joins captions, or the word "and", which is then always known.
+        """
         counts = Counter(word for text in texts for word in split_words(text))
         kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
-        return cls([*SPECIAL, *(word for _, word in kept)])
+        known = [word for _, word in kept]
+        if and_token:
+            return cls([*SPECIAL, *known])
+        special = [word for word in SPECIAL if word != AND]
+        return cls([*special, *dict.fromkeys([*known, PLAIN_AND])])
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
@@ -50,7 +61,7 @@ class Vocabulary:
         ids = [self._ids[BEGIN]]
         for position, caption in enumerate(captions):
             if position:
-                ids.append(self._ids[AND])
+                ids.append(self._ids[AND] if AND in self._ids else self._ids[PLAIN_AND])
             ids.extend(self._id(word) for word in split_words(caption))
         return [*ids, self._ids[END]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """The two tables and what goes with them, as in `RawData`.
+    """The two tables and what goes with them, as in `RawData`; `left_out` is not saved.
 
     `images` has four more columns: width, height (pixels, 0 where unreadable), digest (SHA-256 of the file
     in hex, null without a file) and problem (what keeps the picture from being decoded, or null).
@@ -28,6 +28,7 @@ class Tables:
     triplets: pd.DataFrame
     relevant: dict[str, list[str]]
     noise: dict[str, list[str]]
+    left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def build_tables(
@@ -43,7 +44,13 @@ def build_tables(
         scans = list(_counted(jobs, len(paths), progress))
     columns = pd.DataFrame(scans, columns=list(Scan._fields), index=raw.images.index)
     images = raw.images.join(columns.astype({"digest": "str", "problem": "str"}))
-    return Tables(images=images, triplets=raw.triplets, relevant=raw.relevant, noise=raw.noise)
+    return Tables(
+        images=images,
+        triplets=raw.triplets,
+        relevant=raw.relevant,
+        noise=raw.noise,
+        left_out=raw.left_out,
+    )
 
 
 def save_tables(tables: Tables, folder: Path) -> None:

@@ -18,8 +18,9 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from dwc.tables.build import Tables
 from dwc.tables.evidence import image_evidence, side_file_evidence, triplet_evidence
 from dwc.tables.findings import Check, Example, ValidationResult
+from dwc.tables.published_counts import compare_counts, count_evidence, recognised
 from dwc.tables.quarantine import quarantined_triplets
-from dwc.tables.rules import Rule, image_rules, side_file_rules, triplet_rules
+from dwc.tables.rules import Rule, image_rules, published_count_rules, side_file_rules, triplet_rules
 from dwc.tables.summary import count
 
 MAX_EXAMPLES = 100
@@ -27,22 +28,31 @@ MAX_EXAMPLES = 100
 
 
 def run_checks(
-    tables: Tables, *, min_side: int, max_megapixels: float, min_caption_words: int
+    tables: Tables, *, dataset: str, min_side: int, max_megapixels: float, min_caption_words: int
 ) -> ValidationResult:
     """Run every check; none is left out because another failed.
 
-    `min_side` in pixels; fewer words than `min_caption_words` in a caption give a warning.
+    `dataset` is its name, by which published counts are known; `min_side` in pixels; fewer words than
+    `min_caption_words` in a caption give a warning.
     """
     context = _silent_context()
+    published = compare_counts(tables, dataset)
     suites = [
         ("images", image_evidence(tables.images), image_rules(min_side, max_megapixels)),
         ("triplets", triplet_evidence(tables), triplet_rules(min_caption_words)),
         ("side_files", side_file_evidence(tables), side_file_rules()),
+        ("published_counts", count_evidence(published, dataset), published_count_rules()),
     ]
     checks = [check for name, rows, rules in suites for check in _run_suite(context, name, rows, rules)]
     quarantined = quarantined_triplets(tables.triplets)
     counts = count(tables, checks, quarantined)
-    return ValidationResult(checks=tuple(checks), quarantined=quarantined, counts=counts)
+    everything = [part for part in (tables.left_out, quarantined) if len(part)]
+    return ValidationResult(
+        checks=tuple(checks),
+        quarantined=pd.concat(everything, ignore_index=True) if everything else quarantined,
+        counts=counts,
+        recognised=recognised(published, dataset),
+    )
 
 
 def _silent_context() -> AbstractDataContext:

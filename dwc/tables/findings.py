@@ -48,11 +48,13 @@ class ValidationResult:
     """All checks in order, and the triplets that are left out of the tables, each with its reason.
 
     `counts` are the figures for the metrics file: flat, and with the same keys whatever the outcome.
+    `recognised` says which published data these are, where that can be told.
     """
 
     checks: tuple[Check, ...]
     quarantined: pd.DataFrame
     counts: dict[str, int]
+    recognised: str | None = None
 
     @property
     def errors(self) -> list[Check]:

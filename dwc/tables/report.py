@@ -36,7 +36,12 @@ def write_report(
 
 def _results(result: ValidationResult) -> dict[str, Any]:
     checks = [{**asdict(check), "success": check.success} for check in result.checks]
-    return {"success": not result.errors, "counts": result.counts, "checks": checks}
+    return {
+        "success": not result.errors,
+        "recognised": result.recognised,
+        "counts": result.counts,
+        "checks": checks,
+    }
 
 
 def _quarantine_rows(quarantined: pd.DataFrame) -> pd.DataFrame:

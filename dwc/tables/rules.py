@@ -268,3 +268,17 @@ def side_file_rules() -> list[Rule]:
             condition=null("problem"),
         )
     ]
+
+
+def published_count_rules() -> list[Rule]:
+    """Return what every count that was published of the data set must satisfy."""
+    return [
+        Rule(
+            name="counts_as_published",
+            severity="warning",
+            title="There is as much of everything as was published",
+            message="{what}: {found:,} here, {published} published",
+            remedy="See whether files are missing or of another version; results of a part stand alone.",
+            condition=false("differs"),
+        )
+    ]

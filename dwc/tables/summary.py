@@ -41,12 +41,15 @@ def count(tables: Tables, checks: Sequence[Check], quarantined: pd.DataFrame) ->
     figures = {
         "images": len(tables.images),
         "triplets": len(tables.triplets) - len(quarantined),
-        "quarantined": len(quarantined),
+        "quarantined": len(quarantined) + len(tables.left_out),
     }
     for category, triplets, listed in count_categories(tables):
         figures[f"train_triplets_{category}"] = triplets[0] - left_out[category, "train"]
         figures[f"queries_{category}"] = triplets[1] - left_out[category, "val"]
         figures[f"gallery_{category}"] = listed[1]
+        if triplets[2]:
+            figures[f"test_queries_{category}"] = triplets[2] - left_out[category, "test"]
+            figures[f"test_gallery_{category}"] = listed[2]
     for check in checks:
         if check.severity == "warning":
             figures[f"warning_{check.name}"] = check.count

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dwc.files import atomic_folder
-from dwc.raw.layouts import read
+from dwc.raw.fashion200k import PairSettings
+from dwc.raw.layouts import USUAL_COLUMNS, USUAL_PAIRS, read
+from dwc.raw.table import TableColumns
 from dwc.tables.build import Progress, build_tables, save_tables
 from dwc.tables.checks import run_checks
 from dwc.tables.findings import ValidationFailed, ValidationResult
@@ -21,6 +23,9 @@ def validate(
     layout: str,
     categories: Sequence[str],
     *,
+    dataset: str,
+    pairs: PairSettings = USUAL_PAIRS,
+    columns: TableColumns = USUAL_COLUMNS,
     min_side: int,
     max_megapixels: float,
     min_caption_words: int,
@@ -31,13 +36,20 @@ def validate(
 ) -> ValidationResult:
     """Check the raw data and write the tables and their report.
 
+    `dataset` is its name, by which published counts are known; `pairs` and `columns` are for the layouts
+    fashion200k and table.
+
     With errors, the report goes to `rejected_folder`, the tables and report of earlier data stay as they
     are, and ValidationFailed says what is wrong. Data that are not in the layout raise ValueError at once.
     """
-    raw = read(layout, data_root, categories)
+    raw = read(layout, data_root, categories, pairs=pairs, columns=columns)
     tables = build_tables(raw, data_root, max_megapixels=max_megapixels, progress=progress)
     result = run_checks(
-        tables, min_side=min_side, max_megapixels=max_megapixels, min_caption_words=min_caption_words
+        tables,
+        dataset=dataset,
+        min_side=min_side,
+        max_megapixels=max_megapixels,
+        min_caption_words=min_caption_words,
     )
     samples = choose_samples(tables, data_root, max_megapixels=max_megapixels)
     if result.errors:

@@ -28,6 +28,7 @@ def run(root: Path, build: Path, progress: Progress | None = None) -> Validation
         root,
         "fashioniq",
         CATEGORIES,
+        dataset="tiny",
         min_side=32,
         max_megapixels=1.0,
         min_caption_words=2,

@@ -199,7 +199,6 @@ def test_what_chooses_the_checkpoint(store: Store) -> None:
     assert (last.selected_by, last.triplets is held) == (None, True)
     assert evaluation.selected_by == "evaluation_recall_at_10"
     assert evaluation.triplets["triplet_id"].tolist() == ["dress.train.000003"]
-    assert "optimistic" in evaluation.description
     with pytest.raises(ValueError, match=r"Raise train\.holdout"):
         checkpoint_selection("best", held[:0], store)
     assert checkpoint_selection("last", held[:0], store).selected_by is None
@@ -254,3 +253,34 @@ def test_fingerprint_depends_on_parameters_and_bytes(tmp_path: Path) -> None:
     assert fingerprint({"epochs": 2}, [file]) != first
     file.write_bytes(b"b")
     assert fingerprint({"epochs": 1}, [file]) != first
+
+
+def drawn(store: Store) -> pd.DataFrame:
+    """The store's triplets as three drawings of the same four references."""
+    triplets = store.triplets.copy()
+    triplets["reference"] = np.tile(np.arange(4), 3)
+    triplets["target"] = triplets["label"] = np.repeat([4, 5, 6], 4)
+    return triplets.assign(draw=np.repeat([0, 1, 2], 4))
+
+
+def test_each_epoch_trains_on_the_next_drawing(store: Store) -> None:
+    batches = TripletBatches(
+        store, drawn(store), batch_size=2, seed=5, flip=False, crop_scale=1.0, device=torch.device("cpu")
+    )
+    assert len(batches) == 2
+    targets = [{int(label) for batch in batches.epoch(e) for label in batch.labels} for e in range(4)]
+    assert targets == [{4}, {5}, {6}, {4}]
+
+
+def test_the_smallest_drawing_sets_the_length_of_an_epoch(store: Store) -> None:
+    batches = TripletBatches(
+        store, drawn(store)[:-2], batch_size=2, seed=5, flip=False, crop_scale=1.0, device=torch.device("cpu")
+    )
+    assert len(batches) == 1 and [len(list(batches.epoch(e))) for e in range(3)] == [1, 1, 1]
+
+
+def test_held_out_references_are_in_no_drawing(store: Store) -> None:
+    learnt, held = split_holdout(drawn(store), 0.5, seed=1)
+    assert len(held) == 2 and set(held["draw"]) == {0}
+    assert not set(learnt["reference"]) & set(held["reference"])
+    assert learnt["draw"].value_counts().to_dict() == {0: 2, 1: 2, 2: 2}
