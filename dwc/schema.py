@@ -48,10 +48,12 @@ class RawData:
 
     images: columns IMAGE_COLUMNS; triplets: columns TRIPLET_COLUMNS;
     relevant: for data sets that know it, triplet_id -> ids of all gallery images that satisfy the query;
-    noise: for data sets that know it, triplet_id -> kind of noise of each caption.
+    noise: for data sets that know it, triplet_id -> kind of noise of each caption;
+    left_out: records that the layout itself cannot use, with a further column `reason`.
     """
 
     images: pd.DataFrame
     triplets: pd.DataFrame
     relevant: dict[str, list[str]] = field(default_factory=dict)
     noise: dict[str, list[str]] = field(default_factory=dict)
+    left_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*TRIPLET_COLUMNS, "reason"]))
