@@ -23,7 +23,7 @@ def says_nothing(captions: Sequence[str]) -> str | None:
 
 
 def reveals(captions: Sequence[str], title: Any) -> str | None:
-    """The target's title, if one of the captions contains it word for word; one under 3 words does not count."""
+    """The target's title, if a caption contains it word for word; one under 3 words does not count."""
     wanted = _words(title) if isinstance(title, str) else []
     if len(wanted) < MIN_TITLE_WORDS:
         return None

@@ -55,8 +55,13 @@ def left_out(
         images=_with_verdicts(
             images, map(_image_verdicts(gone, seen), images["image_id"], images["galleries"])
         ),
-        no_longer_training=frozenset(seen) - frozenset(gone),
+        no_longer_training=_training(images) & frozenset(seen) - frozenset(gone),
     )
+
+
+def _training(images: pd.DataFrame) -> frozenset[str]:
+    lists = zip(images["image_id"], images["galleries"], strict=True)
+    return frozenset(name for name, own in lists if unlist_training(own) != own)
 
 
 def without(tables: Tables, left: LeftOut) -> Tables:

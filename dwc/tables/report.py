@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,13 @@ from dwc.tables.summary import count_categories
 
 EXAMPLES_SHOWN = 10
 QUARANTINED_SHOWN = 50
+_CAUSES = {
+    "missing_image": "for want of an image",
+    "evaluation_image": "with an image that evaluation uses",
+    "self_pair": "whose reference is the target",
+    "no_text": "without text",
+    "layout": "that the layout cannot use",
+}
 
 
 def write_report(
@@ -65,6 +73,7 @@ def _image_rows(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _page(result: ValidationResult, tables: Tables, samples: Sequence[Sample], pairs: Sequence[Pair]) -> str:
+    left = result.kept.left_out
     failed = [*result.errors, *result.warnings]
     return render(
         "validation.html.j2",
@@ -75,6 +84,8 @@ def _page(result: ValidationResult, tables: Tables, samples: Sequence[Sample], p
         categories=count_categories(tables),
         titled=int(tables.images["title"].notna().sum()),
         figures=_figures(tables),
+        missing_images=_image_rows(left.images[left.images["cause"] == "missing_image"]).to_dict("records"),
+        causes=[(_CAUSES[name], number) for name, number in Counter(left.triplets["cause"]).most_common()],
         samples=samples,
         pairs=pairs,
         quarantined=_quarantine_rows(result.quarantined).to_dict("records"),

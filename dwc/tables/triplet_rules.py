@@ -141,7 +141,7 @@ def _caption_rules(min_caption_words: int) -> list[Rule]:
             severity="warning",
             title="No text contains the title of its target",
             message="{text} contains the target’s title “{revealed}”",
-            remedy="The text alone answers such a query. Texts of Fashion200K's kind `replace_and_get` are so by "
+            remedy="The text alone answers such a query. Fashion200K's `replace_and_get` texts are so by "
             "design: say so with the results.",
             condition=null("revealed"),
         ),
