@@ -14,6 +14,7 @@ from dwc.evaluation.encode import encode_gallery, encode_queries
 from dwc.evaluation.encoded import EncodedQueries, Streams
 from dwc.evaluation.evaluate import Evaluation
 from dwc.evaluation.evaluate import evaluate as measure
+from dwc.evaluation.gaps import with_left_out
 from dwc.evaluation.protocols import Protocol, SearchTask, all_gallery_rows, all_triplets, search_tasks
 from dwc.evaluation.report import write_report
 from dwc.evaluation.summary import flat_metrics, headline_metrics
@@ -39,7 +40,8 @@ def evaluate(stage: Stage) -> None:
     )
     tables = load_tables(BUILD / "tables")
     store = Store(BUILD / "store", BUILD / "features")
-    tasks = search_tasks(tables.images, store.triplets, store.image_ids, protocol)
+    listed = with_left_out(tables.images, tables.left_out.images)
+    tasks = search_tasks(listed, store.triplets, store.image_ids, protocol)
     streams, queries = _encode(stage, store, tasks, settings.batch_size)
     found = stage.step("Search", _measure, stage, tables, store, tasks, streams, queries, protocol)
     _save(stage, found, tables, store)
@@ -98,6 +100,7 @@ def _measure(
         primary_metric=settings.primary_metric,
         top=settings.top,
         resampling=Resampling(**settings.bootstrap.model_dump()),
+        left_out=tables.left_out.triplets,
         progress=stage.progress("searches"),
     )
 
@@ -146,5 +149,5 @@ def _tell(stage: Stage, found: Evaluation) -> None:
     stage.summary(
         f"{name} of both streams {primary['value']:.4f}, interval {primary['low']:.4f} to "
         f"{primary['high']:.4f}, {found.metrics['queries']:,} queries.\n\n"
-        f"{found.metrics['protocol']['description']}"
+        f"{found.metrics['protocol']['description']} {found.metrics['protocol']['completeness']}"
     )

@@ -1,0 +1,53 @@
+"""What a measurement lacks of the published protocol, counted by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from dwc.evaluation.gaps import Gap, completeness, find_gaps, with_left_out
+from dwc.evaluation.protocols import Protocol, search_tasks
+from tests.evaluation.catalogue import IMAGE_IDS, images_table, triplets_table
+
+LEFT_OUT_IMAGES = pd.DataFrame(
+    {"image_id": ["a9"], "galleries": [["a.val"]], "label": ["a9"], "cause": ["missing_image"]}
+)
+# The query a3 → a9 is lost; no other query of `a` has a3 or a9. The other rows are no queries of val.
+LEFT_OUT_TRIPLETS = pd.DataFrame(
+    [("a", "val", "a3", "a9"), ("a", "train", "x", "a9"), ("a", "test", "a9", None)],
+    columns=["category", "split", "reference_id", "target_id"],
+)
+
+
+@pytest.mark.parametrize(
+    ("gallery", "gap", "told"),
+    [
+        (
+            "original",
+            Gap(queries=1, images=1),
+            "The galleries lack 1 of 8 images, and 1 of 5 queries is left out.",
+        ),
+        (
+            "references_and_targets",
+            Gap(queries=1, images=2),
+            "The galleries lack 2 of 8 images, and 1 of 5 queries is left out.",
+        ),
+    ],
+)
+def test_missing_queries_and_images_are_counted(gallery: str, gap: Gap, told: str) -> None:
+    protocol = Protocol(split="val", gallery=gallery)  # type: ignore[arg-type]
+    tasks = search_tasks(
+        with_left_out(images_table(), LEFT_OUT_IMAGES), triplets_table(), IMAGE_IDS, protocol
+    )
+    gaps = find_gaps(tasks, LEFT_OUT_TRIPLETS, IMAGE_IDS, protocol)
+    assert gaps == {"a": gap, "b": Gap()}
+    assert completeness(gaps, tasks) == told
+
+
+def test_nothing_missing_is_said_too() -> None:
+    protocol = Protocol(split="val")
+    tasks = search_tasks(
+        with_left_out(images_table(), LEFT_OUT_IMAGES[:0]), triplets_table(), IMAGE_IDS, protocol
+    )
+    gaps = find_gaps(tasks, LEFT_OUT_TRIPLETS[:0], IMAGE_IDS, protocol)
+    assert completeness(gaps, tasks) == "No query or gallery image is missing."
