@@ -94,7 +94,7 @@ def fetch_images(
         raise typer.Exit(130) from None
     typer.echo(f"{out}: {outcome.fetched:,} pictures fetched, {outcome.present:,} were there.")
     if outcome.dead:
-        typer.echo(f"{len(outcome.dead):,} links are dead, listed with the reasons in {report}.")
+        typer.echo(f"Dead links: {len(outcome.dead):,}, with the reasons in {report}.")
         typer.echo("Next: `dwc check`; validate.missing_images says what becomes of missing images.")
 
 

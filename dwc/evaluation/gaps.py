@@ -45,21 +45,27 @@ def find_gaps(
     }
 
 
-def completeness(gaps: Mapping[str, Gap], tasks: Sequence[SearchTask]) -> str:
-    """Say it in one sentence, such as `The galleries lack 123 of 15,415 images.`"""
-    total = Gap(
-        queries=sum(gap.queries for gap in gaps.values()),
-        images=sum(gap.images for gap in gaps.values()),
-    )
-    if total == Gap():
+def totals(gaps: Mapping[str, Gap], tasks: Sequence[SearchTask]) -> dict[str, int]:
+    """Queries and gallery images in all and those missing of them; a gallery that tasks share counts once."""
+    galleries = {task.gallery.tobytes(): (len(task.gallery), gaps[task.category].images) for task in tasks}
+    missing_queries = sum(gap.queries for gap in gaps.values())
+    missing_images = sum(missing for _, missing in galleries.values())
+    return {
+        "queries": sum(len(task.triplets) for task in tasks) + missing_queries,
+        "missing_queries": missing_queries,
+        "gallery_images": sum(size for size, _ in galleries.values()) + missing_images,
+        "missing_images": missing_images,
+    }
+
+
+def completeness(total: Mapping[str, int]) -> str:
+    """Say `totals` in one sentence."""
+    if not total["missing_queries"] and not total["missing_images"]:
         return "No query or gallery image is missing."
-    images = total.images + sum(len(task.gallery) for task in tasks)
-    queries = total.queries + sum(len(task.triplets) for task in tasks)
-    lacking = "The gallery lacks" if len(tasks) == 1 else "The galleries lack"
-    verb = "is" if total.queries == 1 else "are"
+    verb = "is" if total["missing_queries"] == 1 else "are"
     return (
-        f"{lacking} {total.images:,} of {images:,} images, and {total.queries:,} of {queries:,} queries "
-        f"{verb} left out."
+        f"The gallery lacks {total['missing_images']:,} of {total['gallery_images']:,} images, and "
+        f"{total['missing_queries']:,} of {total['queries']:,} queries {verb} left out."
     )
 
 

@@ -1,4 +1,4 @@
-"""Files of links: an image id and its address on each line, as FashionIQ's `asin2url.<category>.txt` has them."""
+"""Files of links: an image id and its address on each line, as FashionIQ's `asin2url.<category>.txt` have."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}  # the others are nam
 
 
 class Unavailable(Exception):  # noqa: N818 -- it is a finding about a link, not an error
-    """A picture did not come. `lasting`: asking again is of no use; `wait`: seconds that the server asks for."""
+    """A picture did not come. `lasting`: asking again is of no use; `wait`: seconds the server asks for."""
 
     def __init__(self, reason: str, *, lasting: bool, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -92,7 +92,7 @@ def _require_success(response: httpx.Response) -> None:
 
 
 def verified(content: bytes, min_side: int) -> Picture:
-    """Make sure that what came is a whole picture. Raises Unavailable; one cut short is worth asking for again."""
+    """Make sure that what came is a whole picture. Raises Unavailable, not lastingly if it is cut short."""
     try:
         picture = decode(io.BytesIO(content), max_megapixels=100)
         with Image.open(io.BytesIO(content)) as header:

@@ -1,4 +1,4 @@
-"""Fetching many pictures, a few at a time; what was there stays, and what did not come is listed with its reason."""
+"""Fetching many pictures, a few at a time; what did not come is listed with the reason."""
 
 from __future__ import annotations
 

@@ -62,7 +62,10 @@ DETECTORS: dict[str, tuple[str, Callable[[Path], list[str] | None]]] = {
         "labels/<category>_train_detect_all.txt",
         _named_between("labels/*_train_detect_all.txt"),
     ),
-    "css": ("css_toy_dataset_novel2_small.dup.npy", _any_of("css_toy_dataset_novel2_small.dup.npy")),
+    "css": (
+        "css_toy_dataset_novel2_small.dup.npy or css.json",
+        _any_of("css_toy_dataset_novel2_small.dup.npy", "css.json"),
+    ),
     "table": ("triplets.csv or triplets.parquet", _any_of("triplets.csv", "triplets.parquet")),
 }
 """Layout -> the file it is known by, in words, and what finds its categories; null where it does not fit."""

@@ -42,11 +42,6 @@ def preview(
     progress: Progress | None = None,
 ) -> Preview:
     """Read, scan and check the folder. Raises ValueError where it is not what its layout says."""
-    if detected.layout not in layouts.LAYOUTS:
-        known = ", ".join(sorted(layouts.LAYOUTS))
-        raise ValueError(
-            f"{root}: looks like the layout {detected.layout}, which is not read. Known are {known}."
-        )
     raw = _read(root, detected)
     tables = build_tables(raw, root, max_megapixels=max_megapixels, progress=progress)
 

@@ -100,12 +100,12 @@ def _split_figures(row: SplitCounts) -> dict[str, int]:
             f"train_triplets_{row.category}": row.triplets_left,
             f"dropped_train_triplets_{row.category}": row.triplets_missing,
         }
-    name = row.category if row.split == "val" else f"{row.category}_{row.split}"
+    kind = "" if row.split == "val" else f"{row.split}_"
     return {
-        f"queries_{name}": row.triplets_left,
-        f"dropped_queries_{name}": row.triplets_missing,
-        f"gallery_{name}": row.listed - row.listed_missing,
-        f"dropped_gallery_{name}": row.listed_missing,
+        f"{kind}queries_{row.category}": row.triplets_left,
+        f"dropped_{kind}queries_{row.category}": row.triplets_missing,
+        f"{kind}gallery_{row.category}": row.listed - row.listed_missing,
+        f"dropped_{kind}gallery_{row.category}": row.listed_missing,
     }
 
 

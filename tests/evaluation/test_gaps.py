@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from dwc.evaluation.gaps import Gap, completeness, find_gaps, with_left_out
+from dwc.evaluation.gaps import Gap, completeness, find_gaps, totals, with_left_out
 from dwc.evaluation.protocols import Protocol, search_tasks
 from tests.evaluation.catalogue import IMAGE_IDS, images_table, triplets_table
 
@@ -25,12 +27,12 @@ LEFT_OUT_TRIPLETS = pd.DataFrame(
         (
             "original",
             Gap(queries=1, images=1),
-            "The galleries lack 1 of 8 images, and 1 of 5 queries is left out.",
+            "The gallery lacks 1 of 8 images, and 1 of 5 queries is left out.",
         ),
         (
             "references_and_targets",
             Gap(queries=1, images=2),
-            "The galleries lack 2 of 8 images, and 1 of 5 queries is left out.",
+            "The gallery lacks 2 of 8 images, and 1 of 5 queries is left out.",
         ),
     ],
 )
@@ -41,7 +43,7 @@ def test_missing_queries_and_images_are_counted(gallery: str, gap: Gap, told: st
     )
     gaps = find_gaps(tasks, LEFT_OUT_TRIPLETS, IMAGE_IDS, protocol)
     assert gaps == {"a": gap, "b": Gap()}
-    assert completeness(gaps, tasks) == told
+    assert completeness(totals(gaps, tasks)) == told
 
 
 def test_nothing_missing_is_said_too() -> None:
@@ -50,4 +52,15 @@ def test_nothing_missing_is_said_too() -> None:
         with_left_out(images_table(), LEFT_OUT_IMAGES[:0]), triplets_table(), IMAGE_IDS, protocol
     )
     gaps = find_gaps(tasks, LEFT_OUT_TRIPLETS[:0], IMAGE_IDS, protocol)
-    assert completeness(gaps, tasks) == "No query or gallery image is missing."
+    assert completeness(totals(gaps, tasks)) == "No query or gallery image is missing."
+
+
+def test_a_gallery_that_all_categories_search_counts_once() -> None:
+    one, other = search_tasks(images_table(), triplets_table(), IMAGE_IDS, Protocol(split="val"))
+    shared = [one, replace(other, gallery=one.gallery)]
+    assert totals({"a": Gap(images=3), "b": Gap(images=3)}, shared) == {
+        "queries": 4,
+        "missing_queries": 0,
+        "gallery_images": 7,
+        "missing_images": 3,
+    }
