@@ -45,7 +45,6 @@ def image_evidence(
             "twin": _twins(images),
             "near_duplicate": images["image_id"].map(_near_duplicates(near_duplicates)),
             "unusable": unusable(images, max_megapixels).where(evaluated, None),
-            "lists": [" and ".join(dict.fromkeys(galleries)) for galleries in images["galleries"]],
             "link": images["link"],
             "spelling": images["spelling"],
             "other_spelling": images["image_id"].map(other_spelling),

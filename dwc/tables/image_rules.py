@@ -90,7 +90,7 @@ def _usability_rules(max_megapixels: float, policy: MissingImages) -> list[Rule]
                 name="evaluation_image_usable",
                 severity="error",
                 title="Every image of an evaluation list can be used",
-                message="{image_id} of {lists}: {unusable}",
+                message="{image_id} {unusable}, and serves evaluation",
                 remedy="Mend or fetch the file. Or set validate.missing_images to drop: the protocol is then "
                 "not quite the published one, and results say so.",
                 condition=null("unusable"),
