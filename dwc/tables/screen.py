@@ -60,7 +60,7 @@ def _verdict(preview: Preview) -> Iterator[Line]:
     elif preview.missing_images == "drop":
         left = result.counts["triplets"]
         yield Line(
-            f"✓ Usable without {missing:,} missing images: {left:,} triplets are left, and results will say "
+            f"✓ Usable without {missing:,} missing image{'' if missing == 1 else 's'}: {left:,} triplets are left, and results will say "
             "what their galleries lack.",
             "bold yellow",
         )
