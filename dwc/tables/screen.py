@@ -58,10 +58,10 @@ def _verdict(preview: Preview) -> Iterator[Line]:
         failed = f"{len(result.errors)} of {len(result.checks)} checks found errors"
         yield Line(f"✗ Not usable yet: {failed}.", "bold red")
     elif preview.missing_images == "drop":
-        left = result.counts["triplets"]
+        images = f"{missing:,} missing image{'' if missing == 1 else 's'}"
+        left = f"{result.counts['triplets']:,} triplets are left"
         yield Line(
-            f"✓ Usable without {missing:,} missing image{'' if missing == 1 else 's'}: {left:,} triplets are left, and results will say "
-            "what their galleries lack.",
+            f"✓ Usable without {images}: {left}, and results will say what their galleries lack.",
             "bold yellow",
         )
     else:
