@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from dwc.evaluation.gaps import Gap, completeness, find_gaps, totals, with_left_out
 from dwc.evaluation.protocols import Protocol, search_tasks
+from dwc.store.build import build_store
+from dwc.tables.build import load_tables
+from tests.catalogue import write_catalogue
 from tests.evaluation.catalogue import IMAGE_IDS, images_table, triplets_table
+from tests.tables.run import run
 
 LEFT_OUT_IMAGES = pd.DataFrame(
     {"image_id": ["a9"], "galleries": [["a.val"]], "label": ["a9"], "cause": ["missing_image"]}
@@ -64,3 +70,33 @@ def test_a_gallery_that_all_categories_search_counts_once() -> None:
         "gallery_images": 7,
         "missing_images": 3,
     }
+
+
+def test_what_validation_drops_is_what_the_evaluation_says_it_lacks(tmp_path: Path) -> None:
+    """dress-9 is an image of the gallery, the target of one query and the reference of another."""
+    root = write_catalogue(tmp_path / "data", side_files=False)
+    (root / "images/dress-9.jpg").unlink()
+    (root / "images/dress-3.jpg").unlink()
+    run(root, tmp_path / "build", missing_images="drop")
+    tables = load_tables(tmp_path / "build" / "tables")
+    build_store(
+        tables.images,
+        tables.triplets,
+        root,
+        tmp_path,
+        resolution=8,
+        min_word_count=1,
+        caption_variants="joined",
+    )
+    protocol, image_ids = Protocol(split="val"), json.loads((tmp_path / "images.json").read_text())
+    triplets = pd.read_parquet(tmp_path / "triplets.parquet")
+    tasks = search_tasks(with_left_out(tables.images, tables.left_out.images), triplets, image_ids, protocol)
+    assert [(task.category, len(task.gallery), len(task.triplets)) for task in tasks] == [
+        ("dress", 3, 2),
+        ("shirt", 4, 4),
+        ("toptee", 4, 4),
+    ]
+    gaps = find_gaps(tasks, tables.left_out.triplets, image_ids, protocol)
+    assert completeness(totals(gaps, tasks)) == (
+        "The gallery lacks 1 of 12 images, and 2 of 12 queries are left out."
+    )
