@@ -77,6 +77,68 @@ def preset(
 
 
 @app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="folder of the data", show_default=False)],
+) -> None:
+    """Say in one screen whether data can be used and what to fix. Nothing is written."""
+    from rich.console import Console
+
+    from dwc.config import Validate
+    from dwc.raw.detect import detect
+    from dwc.tables.preview import preview
+    from dwc.tables.screen import screen
+
+    limits = Validate()
+    with errors_in_one_screen(), progress_bar("Reading pictures") as progress:
+        found = preview(
+            path,
+            detect(path),
+            min_side=limits.min_side,
+            max_megapixels=limits.max_megapixels,
+            min_caption_words=limits.min_caption_words,
+            progress=progress,
+        )
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for line in screen(found):
+        console.print(line.text, style=line.style)
+    raise typer.Exit(0 if found.usable else 1)
+
+
+@app.command()
+def fetch_images(
+    links: Annotated[
+        list[Path],
+        typer.Argument(help="files of links (`id address` on a line), or folders of asin2url.*.txt"),
+    ],
+    out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("data/images"),
+    connections: Annotated[int, typer.Option(min=1, max=64, help="pictures fetched at a time")] = 8,
+    attempts: Annotated[int, typer.Option(min=1, help="times that a failing address is asked")] = 4,
+    again: Annotated[bool, typer.Option("--again", help="ask lastingly dead links again")] = False,
+) -> None:
+    """Fetch the pictures that a data set links to. Run it again to go on; dead links are listed."""
+    import asyncio
+
+    from dwc.fetch.links import read_links
+    from dwc.fetch.run import fetch_images as fetch
+
+    report = out.with_name(f"{out.name}_dead_links.csv")
+    try:
+        with errors_in_one_screen(), progress_bar("Fetching") as progress:
+            named = read_links(links)
+            work = fetch(
+                named, out, report, connections=connections, attempts=attempts, again=again, progress=progress
+            )
+            outcome = asyncio.run(work)
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. What came is in {out}; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{out}: {outcome.fetched:,} pictures fetched, {outcome.present:,} were there.")
+    if outcome.dead:
+        typer.echo(f"Dead links: {len(outcome.dead):,}, with the reasons in {report}.")
+        typer.echo("Next: `dwc check`; validate.missing_images says what becomes of missing images.")
+
+
+@app.command()
 def search(
     image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
     text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],

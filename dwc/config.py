@@ -86,6 +86,17 @@ class Validate(Section):
         100.0, description="largest accepted image, megapixels (decompression bombs)"
     )
     min_caption_words: Positive = Field(1, description="fewer words in a caption give a warning")
+    missing_images: Literal["fail", "drop", "drop_from_training_only"] = Field(
+        "fail",
+        description="images that are in no list, have no file or cannot be decoded: an error, or left out "
+        "with the triplets that need them, everywhere or only where they serve training alone; all that is "
+        "left out is counted and listed",
+    )
+    exclude_eval_images: bool = Field(
+        False,
+        description="leave out of training every image of an evaluation list, its byte-for-byte copies, and "
+        "the training triplets that use one",
+    )
 
 
 class Preprocess(Section):

@@ -19,6 +19,7 @@ from dwc.evaluation.evaluate import evaluate as measure
 from dwc.evaluation.examples import best_queries, worst_queries
 from dwc.evaluation.explainer import Explainer, explain_triplets
 from dwc.evaluation.explanation import ExplainedQuery
+from dwc.evaluation.gaps import with_left_out
 from dwc.evaluation.protocols import (
     Protocol,
     SearchTask,
@@ -51,7 +52,8 @@ def evaluate(stage: Stage) -> None:
     stage.run.tag({"dwc.protocol": protocol.key()})
     tables = load_tables(BUILD / "tables")
     store = Store(BUILD / "store", BUILD / "features")
-    tasks = search_tasks(tables.images, store.triplets, store.image_ids, protocol)
+    listed = with_left_out(tables.images, tables.left_out.images)
+    tasks = search_tasks(listed, store.triplets, store.image_ids, protocol)
     streams, queries = _encode(stage, store, tasks, settings.batch_size)
     found = stage.step("Search", _measure, stage, tables, store, tasks, streams, queries, protocol)
     explanations = stage.step("Explain queries", _explain, stage, found, tables, store, tasks, streams)
@@ -126,6 +128,7 @@ def _measure(
         primary_metric=settings.primary_metric,
         top=settings.top,
         resampling=Resampling(**settings.bootstrap.model_dump()),
+        left_out=tables.left_out.triplets,
         progress=stage.progress("searches"),
     )
 
@@ -213,5 +216,5 @@ def _tell(stage: Stage, found: Evaluation) -> None:
     stage.summary(
         f"{name} of both streams {primary['value']:.4f}, interval {primary['low']:.4f} to "
         f"{primary['high']:.4f}, {found.metrics['queries']:,} queries.\n\n"
-        f"{found.metrics['protocol']['description']}"
+        f"{found.metrics['protocol']['description']} {found.metrics['protocol']['completeness']}"
     )

@@ -12,7 +12,7 @@ from dwc.raw.fashion200k import PairSettings
 from dwc.raw.table import TableColumns
 from dwc.tables import validate as tables_validate
 from dwc.tables.build import load_tables
-from dwc.tables.findings import ValidationFailed, ValidationResult
+from dwc.tables.result import ValidationFailed, ValidationResult
 from flows.progress import StepProgress
 from flows.stage import BUILD, METRICS, Stage, stage
 
@@ -48,6 +48,8 @@ def _validate(params: Params, progress: StepProgress) -> ValidationResult:
         min_side=rules.min_side,
         max_megapixels=rules.max_megapixels,
         min_caption_words=rules.min_caption_words,
+        missing_images=rules.missing_images,
+        exclude_eval_images=rules.exclude_eval_images,
         tables_folder=BUILD / "tables",
         report_folder=BUILD / "validation",
         rejected_folder=BUILD / "rejected",

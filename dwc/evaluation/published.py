@@ -175,4 +175,7 @@ def _deviations(benchmark: Benchmark, rows: tuple[Published, ...], metrics: Mapp
     missing = sum(part["missing_images"] for part in categories.values())
     if missing:
         found.append(f"{missing:,} images of the published galleries are missing here")
+    lost = sum(part["missing_queries"] for part in categories.values())
+    if lost:
+        found.append(f"{lost:,} of the published queries are left out here")
     return found

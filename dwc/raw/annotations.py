@@ -12,12 +12,26 @@ from typing import Any
 
 def read_json(path: Path) -> Any:
     """Parse a UTF-8 JSON file. Raises ValueError with line and column where it is not JSON."""
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
+        values = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"{path}: line {error.lineno} column {error.colno}"
         remedy = "Correct the file or fetch it again."
         raise ValueError(f"{where}: not valid JSON: {error.msg}. {remedy}") from None
+    if "\\ud" in text.lower():  # an escaped surrogate: fine in pairs, half a character alone
+        _require_whole_characters(values, path)
+    return values
+
+
+def _require_whole_characters(values: Any, path: Path) -> None:
+    try:
+        json.dumps(values, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        wrong = ascii(error.object[error.start])
+        raise ValueError(
+            f"{path}: {wrong} is half a character. Correct the text or remove the record."
+        ) from None
 
 
 def read_text(path: Path) -> str:

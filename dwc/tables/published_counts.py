@@ -13,6 +13,7 @@ import pandas as pd
 
 from dwc.schema import gallery_name
 from dwc.tables.build import Tables
+from dwc.tables.rules import Rule, false
 
 Versions = Mapping[int, str]
 """Published count -> the version of the data that has it, empty where there is but one."""
@@ -101,6 +102,20 @@ def count_evidence(counts: list[Count], dataset: str) -> pd.DataFrame:
     ]
     evidence = pd.DataFrame(rows, columns=["file", "what", "found", "published", "differs"])
     return evidence.assign(record=None)
+
+
+def published_count_rules() -> list[Rule]:
+    """Return what every count that was published of the data set must satisfy."""
+    return [
+        Rule(
+            name="counts_as_published",
+            severity="warning",
+            title="There is as much of everything as was published",
+            message="{what}: {found:,} here, {published} published",
+            remedy="See whether files are missing or of another version; results of a part stand alone.",
+            condition=false("differs"),
+        )
+    ]
 
 
 def _listed(published: Versions) -> str:

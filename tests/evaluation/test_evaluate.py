@@ -122,7 +122,12 @@ def test_the_results_are_plain_json(evaluation):
     metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
     assert metrics["protocol"]["key"] == Protocol(split="val").key()
     assert metrics["queries"] == 4 and metrics["queries_without_hit"] == 0
-    assert metrics["categories"]["b"] == {"queries": 2, "gallery_images": 3, "missing_images": 0}
+    assert metrics["categories"]["b"] == {
+        "queries": 2,
+        "gallery_images": 3,
+        "missing_images": 0,
+        "missing_queries": 0,
+    }
     assert metrics["image_weight"]["clip"]["mean"] == 0.25
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dwc.tables.findings import ValidationResult
+from dwc.tables.result import ValidationResult
 from dwc.tables.validate import validate
 from tests.catalogue import read_json, write_json
 from tests.layouts import shoe_record, write_shoes
