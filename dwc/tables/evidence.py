@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dwc.schema import gallery_name
+from dwc.schema import DRAW, gallery_name
 from dwc.tables.availability import serves_evaluation, unusable
 from dwc.tables.build import Tables
 from dwc.tables.lookalikes import alike, fold, suggest
@@ -68,6 +68,7 @@ def triplet_evidence(tables: Tables) -> pd.DataFrame:
             "record": triplets["record"],
             **{column: triplets[column] for column in columns},
             "text": texts,
+            "drawing": triplets.get(DRAW, 0),
             "other_text": _other_texts(triplets, texts),
             "empty_phrase": triplets["captions"].map(says_nothing),
             "revealed": [reveals(*pair) for pair in zip(triplets["captions"], titles, strict=True)],

@@ -151,7 +151,7 @@ def _caption_rules(min_caption_words: int) -> list[Rule]:
             title="No triplet is repeated word for word",
             message="{reference_id} → {target_id} stands more than once with the captions: {text}",
             remedy="Remove the repetitions: each counts as a query, or weighs in training, of its own.",
-            condition=unique_together("category", "split", "reference_id", "target_id", "text"),
+            condition=unique_together("category", "split", "drawing", "reference_id", "target_id", "text"),
         ),
     ]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dwc.raw.fashion200k import PairSettings
 from dwc.tables.result import ValidationResult
 from dwc.tables.validate import validate
 from tests.catalogue import read_json, write_json
-from tests.layouts import shoe_record, write_shoes
+from tests.layouts import shoe_record, write_fashion200k, write_shoes
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +55,22 @@ def test_records_left_out_by_the_layout_stand_in_the_quarantine(
     assert "img_womens_clogs_99" in (report / "quarantine.csv").read_text()
     assert "neither list of images" in (report / "report.html").read_text()
     assert json.loads((report / "results.json").read_text())["recognised"] is None
+
+
+def test_drawings_of_training_pairs_may_repeat_one_another(tmp_path: Path) -> None:
+    found = validate(
+        write_fashion200k(tmp_path / "data"),
+        "fashion200k",
+        (),
+        dataset="small",
+        pairs=PairSettings(draws=6),
+        min_side=16,
+        max_megapixels=1.0,
+        min_caption_words=1,
+        tables_folder=tmp_path / "tables",
+        report_folder=tmp_path / "validation",
+        rejected_folder=tmp_path / "rejected",
+    )
+    pairs = found.kept.triplets.query("split == 'train'")[["reference_id", "target_id"]]
+    assert pairs.duplicated().any()
+    assert not {"triplets_not_repeated", "pairs_not_repeated"} & {check.name for check in found.warnings}
