@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def _report(stage: Stage, found: Evaluation, tables: Tables, store: Store, file:
         tables.relevant,
         dataset=stage.params.data.name,
         facts={
-            "Model": f"{trained.get('model_name')} version {trained.get('model_version')}",
+            "Model": _registered(trained),
             "Training run": trained.get("run_id", "unknown"),
             "Evaluation run": stage.run.id,
             "Date": date.today().isoformat(),
@@ -133,6 +134,13 @@ def _report(stage: Stage, found: Evaluation, tables: Tables, store: Store, file:
         adapt_curve=pd.read_csv(CURVES / "adapt.csv"),
         noise=tables.noise,
     )
+
+
+def _registered(trained: Mapping[str, str]) -> str:
+    """Name and version of the evaluated model; a study's is in no registry."""
+    if "model_name" not in trained:
+        return "not registered"
+    return f"{trained['model_name']} version {trained['model_version']}"
 
 
 def _tell(stage: Stage, found: Evaluation) -> None:
