@@ -2,9 +2,9 @@
 
 Let h(v, s, q) be the measure of query q with variant v and seed s. A value is the mean over seeds, then over
 the queries of a category, then over categories. A difference is that of h(v, s, q) − h(reference, s, q) over
-the seeds that both have. Intervals come from drawing queries again within each category (evaluation.bootstrap)
-with each query's mean over the seeds: they say how much the choice of queries matters, for these seeds. How
-much the seeds matter is shown beside them, as the difference of every single seed.
+the seeds that both have. Intervals come from drawing queries again within each category (see
+dwc.evaluation.bootstrap), each with its mean over the seeds: they say how much the choice of queries matters,
+for these seeds. How much the seeds matter is shown beside them, as the difference of every single seed.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def compare(
     primary: str,
     resampling: Resampling,
 ) -> Comparison:
-    """Compare the cases of a study by the primary measure. Raises ValueError for one that ranks do not decide.
+    """Compare the cases of a study by the primary measure.
 
-    references: number of each case's reference.
+    references: number of each case's reference. Raises ValueError for a measure that ranks do not decide.
     """
     hits = _Hits(records, found, primary)
     rows = [
