@@ -24,7 +24,7 @@ from dwc.studies.records import Facts, Records
 from flows.process import ended_by_signal
 from flows.revision import code_digest, commit, data_version, require_committed
 from flows.server import prefect_server
-from flows.study_workspace import PLACE, RunFailed, StudyWorkspace, experiment_name
+from flows.study_workspace import PLACE, RunError, StudyWorkspace, experiment_name
 
 DOCUMENTS = Path("docs/studies")
 ALL = "all"
@@ -43,8 +43,8 @@ def show_studies(root: Path, console: Console) -> None:
     every = plan.runs(plan.names())
     console.print(table)
     console.print(
-        f"{len(every) - len(plan.missing(plan.names()))} of {len(every)} runs are recorded; studies share them. "
-        "`dwc study NAME` or `dwc study all` runs the others.",
+        f"{len(every) - len(plan.missing(plan.names()))} of {len(every)} runs are recorded (studies share "
+        "them). `dwc study NAME` or `dwc study all` runs the others.",
         highlight=False,
     )
 
@@ -104,7 +104,7 @@ def _run_all(root: Path, plan: Plan, missing: Sequence[Run], console: Console) -
     with console.status("Preparing data, CLIP and features"):
         try:
             workspace.prepare(plan.studies.setting.parameters)
-        except RunFailed as failure:
+        except RunError as failure:
             raise ValueError(f"The studies' data could not be prepared. {failure}") from failure
     failures: list[str] = []
     times = _Times(plan.records, facts.machine)
@@ -115,7 +115,7 @@ def _run_all(root: Path, plan: Plan, missing: Sequence[Run], console: Console) -
             started = time.monotonic()
             try:
                 workspace.run(name, run)
-            except RunFailed as failure:
+            except RunError as failure:
                 failures.append(f"{name}: {failure}")
                 console.print(f"{name}  failed: {failure}", style="red", highlight=False, soft_wrap=True)
                 continue
@@ -137,7 +137,7 @@ def _run_all(root: Path, plan: Plan, missing: Sequence[Run], console: Console) -
 
 
 class _Times:
-    """Time that is left, by the mean of the runs so far; before the first, of those recorded on this machine."""
+    """Time left, by the mean of the runs so far; before the first, of those recorded on this machine."""
 
     def __init__(self, records: Records, machine: str) -> None:
         runs = records.runs

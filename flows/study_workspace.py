@@ -28,7 +28,7 @@ PLACE = Path("build/studies")
 _LOCK = "dvc.lock"
 
 
-class RunFailed(Exception):
+class RunError(Exception):
     """An experiment that did not come to its end; the message says why and where its log lies."""
 
 
@@ -43,7 +43,7 @@ class StudyWorkspace:
     def prepare(self, setting: Changes) -> None:
         """Bring clone, data, and all stages before the training up to date with the studies' setting.
 
-        Raises RunFailed.
+        Raises RunError.
         """
         self._clone()
         self._share_cache()
@@ -52,7 +52,7 @@ class StudyWorkspace:
         self._dvc("preparation", "repro", "embed")
 
     def run(self, name: str, run: Run) -> None:
-        """Run an experiment of the name and hand it to the project. Raises RunFailed."""
+        """Run an experiment of the name and hand it to the project. Raises RunError."""
         for old in self._references(name):
             git(self.folder, "update-ref", "-d", old)
         self._set_parameters(run.changes)
@@ -71,7 +71,7 @@ class StudyWorkspace:
         return pd.read_parquet(self.folder / "build/evaluation/rankings.parquet", columns=columns)
 
     def _clone(self) -> None:
-        """Bring the clone to the commit. What DVC last did there stays known, whether git tracks it or not."""
+        """Bring the clone to the commit; what DVC last did there stays known, tracked by git or not."""
         if not (self.folder / ".git").is_dir():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ class StudyWorkspace:
         return git(self.folder, "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}").split()
 
     def _dvc(self, log: str, *arguments: str) -> None:
-        """Run DVC in the clone, its output in a log. Raises RunFailed with the reason that it gives."""
+        """Run DVC in the clone, its output in a log. Raises RunError with the reason that it gives."""
         file = self._root / PLACE / "logs" / f"{log}.log"
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", encoding="utf-8") as output:
@@ -126,7 +126,7 @@ class StudyWorkspace:
                 line=lambda text: _write(output, text),
             )
         if status:
-            raise RunFailed(f"{_reason(file)} (log: {file.relative_to(self._root)})")
+            raise RunError(f"{_reason(file)} (log: {file.relative_to(self._root)})")
 
     def _environment(self) -> Mapping[str, str]:
         return {

@@ -105,9 +105,10 @@ def load_studies(path: Path) -> Studies:
 
 def cases(study: Study, setting: Setting) -> list[Case]:
     """All cases of a study, level by level, in the order of the file."""
+    levels: list[tuple[float | None, Changes]] = [*study.levels.items()] or [(None, {})]
     return [
         Case(variant=name, level=level, changes={**setting.parameters, **at_level, **changes})
-        for level, at_level in (study.levels or {None: {}}).items()
+        for level, at_level in levels
         for name, changes in study.variants.items()
     ]
 

@@ -86,7 +86,7 @@ def _markdown_table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> s
 
 
 def _trends(study: Study, comparison: Comparison, primary: str) -> str:
-    first, last = list(study.levels)[0], list(study.levels)[-1]
+    first, last = min(study.levels), max(study.levels)
     reference = next(iter(study.variants))
     lines = [[trend.variant, difference_with_interval(primary, trend.change)] for trend in comparison.trends]
     return (
@@ -97,19 +97,15 @@ def _trends(study: Study, comparison: Comparison, primary: str) -> str:
 
 def _protocol(study: Study, primary: str, resampling: Resampling) -> str:
     reference = "the first variant at the same level" if _per_level(study) else "the reference"
-    both = (
-        " *To both streams* compares with the fused system of the same runs."
-        if len(study.systems) > 1
-        else ""
-    )
+    both = " *To both streams* compares with the fused system of the same runs."
     return (
         "Every value is the mean over the seeds, over the queries of a category, and then over the categories; "
-        f"recall in percent. *Difference* is that of {measure_label(primary)} to {reference}, the same queries "
-        f"and the same seeds on both sides.{both} Brackets are {resampling.confidence:.0%} intervals from drawing "
-        f"the queries again {resampling.resamples:,} times within each category, each query with its mean over the "
-        "seeds: they say how far other queries might move a figure, for these seeds. How far other seeds might, "
-        "*of each seed* lets you see. Bold differences have an interval without 0; with several of them in a "
-        "table, one in twenty would be so by chance."
+        f"recall in percent. *Difference* is that of {measure_label(primary)} to {reference}, with the same "
+        f"queries and seeds on both sides.{both if len(study.systems) > 1 else ''} Brackets are "
+        f"{resampling.confidence:.0%} intervals from drawing the queries again {resampling.resamples:,} times "
+        "within each category, each query with its mean over the seeds: they say how far other queries might "
+        "move a figure, for these seeds. How far other seeds might, *of each seed* shows. Bold differences "
+        "have an interval without 0; of twenty comparisons without any effect, one is bold by chance."
     )
 
 
@@ -132,8 +128,8 @@ def _facts(setting: Setting, runs: pd.DataFrame, seeds: Sequence[int]) -> str:
     lines = [f"* {key}: {value}" for key, value in facts.items()]
     if runs["code"].nunique() > 1:
         lines.append(
-            f"* **These runs are of {runs['code'].nunique()} versions of the stages' code**; run the study again to "
-            "compare like with like."
+            f"* **These runs are of {runs['code'].nunique()} versions of the stages' code**; run the study "
+            "again to compare like with like."
         )
     return "\n".join(lines)
 

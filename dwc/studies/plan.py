@@ -20,7 +20,7 @@ from dwc.studies.records import Records
 
 @dataclass(frozen=True, kw_only=True)
 class Versions:
-    """What a run must agree in to count as done: md5 of the data, and digest of the stages' code (None = any).
+    """What a run must agree in to count as done: md5 of the data, digest of the stages' code (None = any).
 
     Documents take the newest run of the data, whatever its code, and say so where codes differ.
     """

@@ -94,7 +94,7 @@ class Records:
             self.runs.to_csv(file, index=False, float_format="%.6g")
 
     def ranks(self, name: str) -> dict[str, dict[str, Ranks]]:
-        """System -> category -> rank of each query's best hit (inf = none), queries in one order for all runs.
+        """System -> category -> rank of each query's best hit (inf = none), in one order for all runs.
 
         Raises ValueError where the ranks of the run are missing.
         """
@@ -115,8 +115,8 @@ class Records:
 
     def line(self, name: str) -> dict[str, Any]:
         """The line of a run."""
-        found: dict[str, Any] = self.runs[self.runs["run"] == name].iloc[-1].to_dict()
-        return found
+        found = self.runs[self.runs["run"] == name].iloc[-1]
+        return {str(key): value for key, value in found.items()}
 
     def _all_ranks(self) -> pd.DataFrame:
         """One row a run and query; read once."""
@@ -133,7 +133,7 @@ class Records:
         wide.insert(0, "run", name)
         kept = self._all_ranks()
         parts = [part for part in (kept[kept["run"] != name], wide) if len(part)]
-        everything = pd.concat(parts).astype({system: "Int32" for system in SYSTEMS})
+        everything = pd.concat(parts).astype(dict.fromkeys(SYSTEMS, "Int32"))
         self._ranks = everything.sort_values(["triplet_id", "run"], ignore_index=True)
         with atomic_file(self._folder / RANKS) as file:
             self._ranks.to_parquet(file, index=False, compression="zstd", compression_level=19)

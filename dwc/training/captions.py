@@ -53,7 +53,8 @@ def with_replaced_texts(triplets: pd.DataFrame, share: float, seed: int) -> pd.D
     """
     random = np.random.default_rng([seed, _DRAW])
     donor = np.arange(len(triplets))
-    for _, members in sorted(triplets.groupby("category").indices.items()):
+    for category in sorted(triplets["category"].unique()):
+        members = np.flatnonzero(triplets["category"] == category)
         chosen = random.permutation(members)[: round(share * len(members))]
         donor[chosen] = _others(members, random)[np.searchsorted(members, chosen)]
     texts = triplets["texts"].to_numpy()[donor]
