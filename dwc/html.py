@@ -55,7 +55,9 @@ def figure_svg(figure: Figure, label: str = "") -> Markup:
 def save_png(figure: Figure, file: Path) -> None:
     """Save the figure as a picture for documents, 200 dots per inch on white."""
     with rc_context(STYLE):
-        figure.savefig(file, format="png", dpi=200, facecolor="white", metadata={"Software": None})
+        figure.savefig(
+            file, format="png", dpi=200, facecolor="white", bbox_inches="tight", metadata={"Software": None}
+        )
 
 
 def picture(image: UInt8[np.ndarray, "height width 3"] | Image.Image, quality: int = 85) -> str:

@@ -101,7 +101,8 @@ def _run_all(root: Path, plan: Plan, missing: Sequence[Run], console: Console) -
         date=date.today().isoformat(),
         machine=machine(),
     )
-    with console.status("Preparing data, CLIP and features"):
+    console.print("Preparing data, CLIP and features, as far as they are not there yet.")
+    with console.status("preparing"):
         try:
             workspace.prepare(plan.studies.setting.parameters)
         except RunError as failure:

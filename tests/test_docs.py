@@ -9,9 +9,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from dwc.cli import app as dwc_app
 from dwc.config import load_params, parse_params
 from flows.__main__ import app as flows_app
+from flows.cli import app as dwc_app
 from flows.parameters import change_parameters
 
 ROOT = Path(__file__).resolve().parent.parent

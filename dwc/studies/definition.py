@@ -148,6 +148,7 @@ def parameters_digest(base: Mapping[str, Any], changes: Changes) -> str:
     values = effective(base, changes).model_dump(
         mode="json", include=_DECISIVE, exclude=dict(_WITHOUT_EFFECT), exclude_defaults=True
     )
+    values = {section: part for section, part in values.items() if part}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -86,11 +87,12 @@ def _markdown_table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> s
 
 
 def _trends(study: Study, comparison: Comparison, primary: str) -> str:
-    first, last = min(study.levels), max(study.levels)
+    levels = list(study.levels)
+    first, last = levels[0], levels[-1]
     reference = next(iter(study.variants))
     lines = [[trend.variant, difference_with_interval(primary, trend.change)] for trend in comparison.trends]
     return (
-        f"How much more the difference to {reference} is at {last:g} than at {first:g}, in "
+        f"How far the difference to {reference} at {last:g} is from that at {first:g}, in "
         f"{measure_label(primary)}:\n\n" + _markdown_table(["variant", "change of the difference"], lines)
     )
 
@@ -99,13 +101,14 @@ def _protocol(study: Study, primary: str, resampling: Resampling) -> str:
     reference = "the first variant at the same level" if _per_level(study) else "the reference"
     both = " *To both streams* compares with the fused system of the same runs."
     return (
-        "Every value is the mean over the seeds, over the queries of a category, and then over the categories; "
-        f"recall in percent. *Difference* is that of {measure_label(primary)} to {reference}, with the same "
-        f"queries and seeds on both sides.{both if len(study.systems) > 1 else ''} Brackets are "
-        f"{resampling.confidence:.0%} intervals from drawing the queries again {resampling.resamples:,} times "
-        "within each category, each query with its mean over the seeds: they say how far other queries might "
-        "move a figure, for these seeds. How far other seeds might, *of each seed* shows. Bold differences "
-        "have an interval without 0; of twenty comparisons without any effect, one is bold by chance."
+        "Every value is the mean over the seeds, over the queries of a category, and then over the "
+        f"categories; recall in percent. *Difference* is that of {measure_label(primary)} to {reference}, "
+        f"with the same queries and seeds on both sides.{both if len(study.systems) > 1 else ''}\n\n"
+        f"Brackets are {resampling.confidence:.0%} intervals: the queries of each category are drawn again "
+        f"{resampling.resamples:,} times, each with its mean over the seeds. They say how far other queries "
+        "might move a figure, for these seeds; how far other seeds might, *of each seed* shows. Bold "
+        "differences have an interval without 0; of twenty comparisons without any effect, one is so by "
+        "chance."
     )
 
 
@@ -135,7 +138,12 @@ def _facts(setting: Setting, runs: pd.DataFrame, seeds: Sequence[int]) -> str:
 
 
 def _changes(setting: Setting) -> str:
-    return ", ".join(f"`{key}={value}`" for key, value in setting.parameters.items()) or "params.yaml"
+    changes = ", ".join(f"`{key}={_plain(value)}`" for key, value in setting.parameters.items())
+    return changes or "params.yaml as it is"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _distinct(values: pd.Series) -> str:
