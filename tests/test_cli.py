@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from dwc.cli import app
+from flows.cli import app
+from tests.conftest import ROOT
 
 runner = CliRunner()
 
@@ -15,7 +18,7 @@ runner = CliRunner()
 def test_help_names_every_command() -> None:
     result = runner.invoke(app, ["--help"])
     assert result.exit_code == 0
-    for command in ("wardrobe", "search"):
+    for command in ("wardrobe", "search", "study"):
         assert command in result.output
 
 
@@ -44,3 +47,15 @@ def test_search_without_a_model_says_what_to_do(tmp_path: Path, monkeypatch: pyt
     result = runner.invoke(app, ["search", "--image", "a.jpg", "--text", "in red"])
     assert result.exit_code == 1
     assert "Train and register a model first" in result.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom flows.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print([name for name in ('torch', 'prefect', 'dvc', 'mlflow', 'pandas') if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

@@ -105,13 +105,13 @@ def test_a_sweep_compares_with_the_default_level(tmp_path: Path) -> None:
 def test_single_streams_are_compared_with_both_of_the_same_runs(tmp_path: Path) -> None:
     made = plan(tmp_path, pair=SYSTEMS)
     for run in made.runs(["pair"]):
-        record(made.records, run, OTHER_2, cnn=NOTHING if run.own else OTHER_2)
+        record(made.records, run, OTHER_2, cnn=NOTHING if run.own else DEFAULT_1)
     table = rows(made.write("pair", tmp_path).read_text())
     assert [row[:2] + row[-3:] for row in table[2:]] == [
         ["plain", "DWC, both streams", "reference", "", "–"],
-        ["plain", "CNN stream alone", "reference", "", "0.0 (0.0 to 0.0)"],
+        ["plain", "CNN stream alone", "reference", "", "−25.0 (−50.0 to 0.0)"],
         ["other", "DWC, both streams", "0.0 (0.0 to 0.0)", "0.0 / 0.0", "–"],
-        ["other", "CNN stream alone", "**−100.0 (−100.0 to −100.0)**", "−100.0 / −100.0",
+        ["other", "CNN stream alone", "**−75.0 (−100.0 to −50.0)**", "−75.0 / −75.0",
          "**−100.0 (−100.0 to −100.0)**"],
     ]  # fmt: skip
 
