@@ -214,6 +214,15 @@ class Augment(Section):
     )
 
 
+class Captions(Section):
+    """Captions of the triplets learnt from, made cleaner or noisier (study); those held out keep theirs."""
+
+    leave_out_known_noise: bool = Field(
+        False, description="leave out the captions that the data set's own noise.json calls misleading"
+    )
+    replaced: Share = Field(0.0, description="share of the triplets that get another triplet's texts")
+
+
 class Train(Section):
     """DWC's training."""
 
@@ -234,6 +243,10 @@ class Train(Section):
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     augment: Augment = Augment()
+    captions: Captions = Captions()
+    challenger: bool = Field(
+        True, description="package the model and register it as the challenger; false = study"
+    )
     holdout: Share = Field(
         0.1, description="share of the training triplets kept back to choose the checkpoint"
     )

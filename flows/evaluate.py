@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import cast
@@ -191,7 +192,7 @@ def _report(
         tables.relevant,
         dataset=stage.params.data.name,
         facts={
-            "Model": f"{trained.get('model_name')} version {trained.get('model_version')}",
+            "Model": _registered(trained),
             "Training run": trained.get("run_id", "unknown"),
             "Evaluation run": stage.run.id,
             "Date": date.today().isoformat(),
@@ -203,6 +204,13 @@ def _report(
         noise=tables.noise,
         explanations=explanations,
     )
+
+
+def _registered(trained: Mapping[str, str]) -> str:
+    """Name and version of the evaluated model; a study's is in no registry."""
+    if "model_name" not in trained:
+        return "not registered"
+    return f"{trained['model_name']} version {trained['model_version']}"
 
 
 def _tell(stage: Stage, found: Evaluation) -> None:

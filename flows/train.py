@@ -17,9 +17,10 @@ from dwc.model.dwc import DWC, ModelConfig
 from dwc.model.precision import pick_device, uses_bf16
 from dwc.store.dataset import Store
 from dwc.store.vocabulary import Vocabulary
-from dwc.tables.build import load_tables
+from dwc.tables.build import Tables, load_tables
 from dwc.training import loop
 from dwc.training.batches import TripletBatches, split_holdout
+from dwc.training.captions import with_replaced_texts, without_known_noise
 from dwc.training.checkpoint import Checkpoints, fingerprint
 from dwc.training.optimiser import LearningRates, build_adam
 from dwc.training.start import Selection, build_model, checkpoint_selection, training_triplets
@@ -36,14 +37,14 @@ CHECKPOINTS = BUILD / "checkpoints"
 @flow(name="train")
 @stage("data.name", "train")
 def train(stage: Stage) -> None:
-    """Train, keep the chosen epoch, and register the model with its gallery as the challenger."""
+    """Train, keep the chosen epoch, and, but for a study, register the model with its gallery."""
     settings = stage.params.train
     device = pick_device(settings.device)
     store = Store(STORE, FEATURES)
-    images = load_tables(BUILD / "tables").images
-    triplets = training_triplets(store)
+    tables = load_tables(BUILD / "tables")
     holdout = 0.0 if settings.select == "evaluation" else settings.holdout
-    learnt, held = split_holdout(triplets, holdout, settings.seed)
+    learnt, held = split_holdout(training_triplets(store), holdout, settings.seed)
+    learnt = _with_captions_of_study(learnt, settings, store, tables)
     stage.log_dataset("training", learnt)
     selection = checkpoint_selection(settings.select, held, store)
     if len(held):
@@ -53,18 +54,28 @@ def train(stage: Stage) -> None:
         checkpoints = Checkpoints(CHECKPOINTS, _identity(settings))
         history = stage.step("Train", _train, stage, model, store, learnt, selection, checkpoints)
         _save(model, history)
-        version = stage.step("Register challenger", register_challenger, stage, model, store, images)
+        registered = "not registered"
+        if settings.challenger:
+            version = stage.step(
+                "Register challenger", register_challenger, stage, model, store, tables.images
+            )
+            stage.record |= {"model_name": version.name, "model_version": version.version}
+            registered = f"{version.name} version {version.version}"
     checkpoints.remove()
-    stage.record |= {
-        "model_name": version.name,
-        "model_version": version.version,
-        "selection": settings.select,
-    }
+    stage.record |= {"selection": settings.select}
     stage.run.log_artifact(CURVE)
     stage.table("epochs", [{name: round(value, 4) for name, value in row.items()} for row in history])
-    stage.summary(
-        f"{len(history)} epochs on {len(learnt):,} triplets: {version.name} version {version.version}."
-    )
+    stage.summary(f"{len(history)} epochs on {len(learnt):,} triplets: {registered}.")
+
+
+def _with_captions_of_study(
+    learnt: pd.DataFrame, settings: Train, store: Store, tables: Tables
+) -> pd.DataFrame:
+    """The triplets to learn from, their captions made cleaner or noisier where a study wants that."""
+    if settings.captions.leave_out_known_noise:
+        captions = dict(zip(tables.triplets["triplet_id"], tables.triplets["captions"], strict=True))
+        learnt = without_known_noise(learnt, store.texts, captions, tables.noise)
+    return with_replaced_texts(learnt, settings.captions.replaced, settings.seed)
 
 
 def _model(settings: Train, store: Store, device: torch.device) -> DWC:
@@ -154,7 +165,7 @@ def _rates(settings: Train) -> LearningRates:
 def _identity(settings: Train) -> str:
     """What a checkpoint must agree with. The features stand for the pixels they were computed from."""
     files = [STORE / "triplets.parquet", STORE / "texts.parquet", *sorted(FEATURES.glob("*.npy"))]
-    return fingerprint(settings.model_dump(exclude={"resume"}), files)
+    return fingerprint(settings.model_dump(exclude={"resume", "challenger"}), files)
 
 
 def _save(model: DWC, history: list[loop.Figures]) -> None:

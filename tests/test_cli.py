@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from dwc.cli import app
 from dwc.serving.retriever import Retriever
+from flows.cli import app
+from tests.conftest import ROOT
 from tests.serving.tiny import Tiny, build_tiny
 
 runner = CliRunner()
@@ -18,7 +21,7 @@ runner = CliRunner()
 def test_help_names_every_command() -> None:
     result = runner.invoke(app, ["--help"])
     assert result.exit_code == 0
-    for command in ("wardrobe", "css", "preset", "search", "explain", "import-released"):
+    for command in ("wardrobe", "css", "preset", "search", "explain", "import-released", "study"):
         assert command in result.output
 
 
@@ -122,3 +125,15 @@ def test_an_unknown_preset_is_refused_in_one_line(tmp_path: Path, monkeypatch: p
     (tmp_path / "params.yaml").write_text("")
     result = runner.invoke(app, ["preset", "small"])
     assert result.exit_code == 1 and "preset `small`" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom flows.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print([name for name in ('torch', 'prefect', 'dvc', 'mlflow', 'pandas') if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
