@@ -7,9 +7,18 @@ from typing import Annotated
 
 import typer
 
+from dwc.commands import regression, versions
 from dwc.console import errors_in_one_screen, progress_bar
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+for command in (
+    versions.promote,
+    versions.rollback,
+    versions.lineage,
+    versions.checkout,
+    regression.regression,
+):
+    app.command()(command)
 
 
 @app.callback()
@@ -48,12 +57,12 @@ def search(
     """Search a registered model's gallery with a picture and a sentence."""
     from dwc.config import load_params
     from dwc.registry import tracking
-    from dwc.registry.versions import fetch_package
+    from dwc.registry.versions import fetch_package, model_name
     from dwc.serving.retriever import Retriever
 
     with errors_in_one_screen():
         tracking.configure(None, Path.cwd())
-        uri = model or f"models:/dwc-{load_params(Path('params.yaml')).data.name}@challenger"
+        uri = model or f"models:/{model_name(load_params(Path('params.yaml')).data.name)}@challenger"
         answer = Retriever.load(fetch_package(uri)).search(image.read_bytes(), text, k)
     typer.echo(f"image weight {answer.image_weight:.2f} (0 = only the text counts, 1 = only the picture)")
     for place, (image_id, score) in enumerate(zip(answer.ids, answer.scores, strict=True), start=1):

@@ -187,6 +187,24 @@ class Evaluate(Section):
     bootstrap: Bootstrap = Bootstrap()
 
 
+class Promote(Section):
+    """What a challenger must reach to become champion; compared by evaluate.primary_metric."""
+
+    tolerance: Share = Field(
+        0.02,
+        description="largest loss against the champion that the lower end of the paired interval "
+        "(evaluate.bootstrap) may show, on the metric's scale",
+    )
+    must_be_better: bool = Field(False, description="demand that the whole interval lies above 0")
+    floors: dict[str, float] = Field(
+        {}, description="smallest accepted value of any metric of both streams, such as recall_at_10: 0.3"
+    )
+    latency_factor: Rate | None = Field(
+        2.0, description="largest median time of a prediction, as a multiple of the champion's; null = any"
+    )
+    predictions: Positive = Field(15, description="predictions whose median time is the latency")
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -196,6 +214,7 @@ class Params(Section):
     embed: Embed = Embed()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+    promote: Promote = Promote()
 
 
 def load_params(path: Path) -> Params:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+R = TypeVar("R")
 
 
 @contextmanager
@@ -17,6 +21,23 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class TerminalTeller:
+    """Runs the steps of long work in a terminal: each with its progress, and what it took."""
+
+    def step(self, name: str, work: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        """Do a part of the work and say how long it took."""
+        started = time.monotonic()
+        with progress_bar(name) as self._bar:
+            result = work(*args, **kwargs)
+        seconds = f"{time.monotonic() - started:.1f} s"
+        Console(stderr=True).print(f"  {name}  [dim]{seconds}[/dim]", highlight=False)
+        return result
+
+    def progress(self, description: str) -> Callable[[int, int], None]:
+        """The callback that moves the bar of the step that runs."""
+        return self._bar
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dwc.evaluation.encoded import EncodedQueries, Streams
 from dwc.evaluation.evaluate import Evaluation
 from dwc.evaluation.evaluate import evaluate as measure
 from dwc.evaluation.protocols import Protocol, SearchTask, all_gallery_rows, all_triplets, search_tasks
+from dwc.evaluation.queries import save_queries
 from dwc.evaluation.report import write_report
 from dwc.evaluation.summary import flat_metrics, headline_metrics
 from dwc.files import atomic_folder, write_text
@@ -103,12 +104,13 @@ def _measure(
 
 
 def _save(stage: Stage, found: Evaluation, tables: Tables, store: Store) -> None:
-    """All results in one folder, and their headline where `dvc metrics` shows it."""
+    """All results in one folder; their headline and the single queries where git keeps them."""
     with atomic_folder(EVALUATION) as folder:
         found.rankings.to_parquet(folder / "rankings.parquet", index=False)
         (folder / "metrics.json").write_text(json.dumps(found.metrics, indent=1) + "\n", encoding="utf-8")
         stage.step("Write report", _report, stage, found, tables, store, folder / "report.html")
     stage.run.log_artifact(EVALUATION, "evaluation")
+    save_queries(found.queries, METRICS / "queries.csv")
     write_text(METRICS / "evaluate.json", json.dumps(headline_metrics(found.metrics), indent=2) + "\n")
 
 
