@@ -27,8 +27,8 @@ def collect_lineage(root: Path, *, flow_run_id: str | None = None) -> dict[str, 
 
     git_sha; git_dirty (`true` where files differ from the commit, those that the pipeline itself writes
     aside); git_changes (which files, one in a line); data (md5 in data.dvc); dvc_lock (md5 of the file);
-    dvc_experiment; flow_run. What cannot be found
-    out, such as the commit outside a git repository, is `unknown`; what does not apply is `none`.
+    dvc_experiment; flow_run. What cannot be found out, such as the commit outside a git repository, is
+    `unknown`; what does not apply is `none`.
     """
     return {
         **_git_state(root),
