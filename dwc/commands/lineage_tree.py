@@ -15,6 +15,7 @@ from dwc.registry.params import flatten
 
 _DIRTY = {"true": "[yellow]with changes[/yellow]", "false": "clean"}
 _MOST_CHANGES = 4
+_WIDTH = 12  # of the names of what is shown
 
 
 def lineage_tree(chain: Chain) -> Tree:
@@ -24,12 +25,12 @@ def lineage_tree(chain: Chain) -> Tree:
     if chain.promotion:
         tree.add(_promotion(chain.promotion))
     _add_runs(tree, chain)
-    tree.add(f"flow run  {chain.flow_run}")
+    tree.add(f"{'flow run':<{_WIDTH}}{chain.flow_run}")
     if chain.dvc_experiment not in ("none", "unknown"):
-        tree.add(f"experiment  {escape(chain.dvc_experiment)} (DVC)")
+        tree.add(f"{'experiment':<{_WIDTH}}{escape(chain.dvc_experiment)} (DVC)")
     _add_code(tree, chain)
-    tree.add(f"data      {chain.data}  [dim]data.dvc[/dim]")
-    tree.add(f"dvc.lock  {chain.dvc_lock}  [dim]before this run[/dim]")
+    tree.add(f"{'data':<{_WIDTH}}{chain.data}  [dim]data.dvc[/dim]")
+    tree.add(f"{'dvc.lock':<{_WIDTH}}{chain.dvc_lock}  [dim]before this run[/dim]")
     _add_params(tree, chain.params)
     return tree
 
@@ -37,7 +38,7 @@ def lineage_tree(chain: Chain) -> Tree:
 def _promotion(promotion: Mapping[str, str]) -> str:
     against = promotion.get("against", "nobody")
     rival = f" against version {against}" if against != "nobody" else ""
-    return f"promotion {promotion['decision']}{rival}: {escape(promotion.get('reason', ''))}"
+    return f"{'promotion':<{_WIDTH}}{promotion['decision']}{rival}: {escape(promotion.get('reason', ''))}"
 
 
 def _add_runs(tree: Tree, chain: Chain) -> None:
@@ -54,11 +55,13 @@ def _add_runs(tree: Tree, chain: Chain) -> None:
 def _run(run: RunLink) -> str:
     took = f", {timedelta(seconds=round(run.seconds))}" if run.seconds is not None else ""
     status = "" if run.status == "FINISHED" else f"  [yellow]{escape(run.status.lower())}[/yellow]"
-    return f"{run.stage:<10}{run.run_id}  [dim]{run.started}{took}[/dim]{status}"
+    return f"{run.stage:<{_WIDTH}}{run.run_id}  [dim]{run.started}{took}[/dim]{status}"
 
 
 def _add_code(tree: Tree, chain: Chain) -> None:
-    branch = tree.add(f"code      {chain.git_sha}  {_DIRTY.get(chain.git_dirty, 'unknown whether clean')}")
+    branch = tree.add(
+        f"{'code':<{_WIDTH}}{chain.git_sha}  {_DIRTY.get(chain.git_dirty, 'unknown whether clean')}"
+    )
     for file in chain.git_changes[:_MOST_CHANGES]:
         branch.add(f"[yellow]{escape(file)}[/yellow]")
     if (more := len(chain.git_changes) - _MOST_CHANGES) > 0:
@@ -73,8 +76,7 @@ def _add_params(tree: Tree, params: Mapping[str, str]) -> None:
         section, _, rest = key.partition(".")
         if defaults.get(key) != text:
             differing[section].append(f"{rest} [cyan]{escape(text)}[/cyan]")
-    branch = tree.add(
-        f"params    [dim]{sum(map(len, differing.values()))} of {len(params)} differ from the defaults[/dim]"
-    )
+    count = sum(map(len, differing.values()))
+    branch = tree.add(f"{'params':<{_WIDTH}}[dim]{count} of {len(params)} differ from the defaults[/dim]")
     for section, values in differing.items():
         branch.add(f"{section}: {', '.join(values)}")

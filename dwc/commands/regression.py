@@ -63,8 +63,8 @@ def _earlier(against: str) -> QueryResults:
     if done.returncode:
         said = " ".join(done.stderr.strip().splitlines()[:1])
         raise ValueError(
-            f"--against {against}: no results of single queries there ({said}). A revision can be compared "
-            f"with where {QUERIES}, which `dvc repro` writes, is committed; else use `--against champion`, or "
+            f"--against {against}: no results of single queries there ({said}). It can be compared "
+            f"with where {QUERIES}, which `dvc repro` writes, is committed; else use `--against champion` or "
             "a file."
         )
     return parse_queries(done.stdout, f"{against}:{QUERIES}")

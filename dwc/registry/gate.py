@@ -1,7 +1,7 @@
 """The gate between challenger and champion: a pure decision from what was measured.
 
 Not worse means: the lower end of the paired interval of challenger - champion lies above -tolerance. The
-interval has two sides: at confidence 0.95 a challenger that is worse by the tolerance passes once in 40 times.
+interval has two sides: at confidence 0.95 a challenger that is worse by the tolerance passes once in 40.
 """
 
 from __future__ import annotations
