@@ -18,7 +18,8 @@ R = TypeVar("R")
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left; yields the callback (done, total) that moves it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)  # in a log a bar would leave nothing but a blank line
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

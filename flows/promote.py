@@ -60,5 +60,7 @@ def _promote(model: str | None, without_champion: bool) -> State[Any] | None:
             return Completed(name="Unchanged", message=NOTHING_TO_DO)
         teller.summary(promotion_markdown(outcome))
     said = f"{headline(outcome)}: {outcome.decision.reason}."
-    Console().print(said, highlight=False)
-    return None if outcome.decision.passed else Failed(name="Refused", message=said)
+    if not outcome.decision.passed:
+        return Failed(name="Refused", message=said)
+    Console().print(said, highlight=False, soft_wrap=True)
+    return None

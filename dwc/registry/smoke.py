@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class UnansweredError(ValueError):
+    """The packaged model of `uri` could not be loaded, or did not answer."""
+
+    def __init__(self, uri: str, problem: str) -> None:
+        super().__init__(f"{uri}: {problem}")
+        self.uri = uri
+
+
 def median_latencies(uris: Sequence[str], question: pd.DataFrame, *, repeats: int) -> list[float]:
     """Load each model through MLflow, ask it once to warm up and `repeats` times, milliseconds in the middle.
 
     The models take turns, so that whatever else the machine does falls on all of them alike. Raises
-    ValueError naming the model that cannot be loaded or does not answer.
+    UnansweredError naming the model that cannot be loaded or does not answer.
     """
     models = [_load(uri) for uri in uris]
     for uri, model in zip(uris, models, strict=True):
@@ -35,7 +43,7 @@ def _load(uri: str) -> object:
     try:
         return mlflow.pyfunc.load_model(uri)
     except Exception as error:  # of whatever library the package's parts are read by
-        raise ValueError(f"{uri}: the packaged model cannot be loaded: {first_line(error)}") from error
+        raise UnansweredError(uri, f"the packaged model cannot be loaded: {first_line(error)}") from error
 
 
 def _ask(uri: str, model: object, question: pd.DataFrame) -> float:
@@ -44,8 +52,8 @@ def _ask(uri: str, model: object, question: pd.DataFrame) -> float:
     try:
         answer = model.predict(question)  # type: ignore[attr-defined]
     except Exception as error:
-        raise ValueError(f"{uri}: the packaged model does not answer: {first_line(error)}") from error
+        raise UnansweredError(uri, f"the packaged model does not answer: {first_line(error)}") from error
     elapsed = 1000 * (time.perf_counter() - started)
     if len(answer) != len(question) or not all(len(ids) for ids in answer["ids"]):
-        raise ValueError(f"{uri}: the packaged model finds nothing for {len(question)} question(s).")
+        raise UnansweredError(uri, "the packaged model answers, but finds nothing")
     return elapsed

@@ -24,7 +24,7 @@ from dwc.registry.champions import crown, tag_version
 from dwc.registry.gate import Latency, Thresholds, decide
 from dwc.registry.lineage import require_current_build
 from dwc.registry.run import StageRun
-from dwc.registry.smoke import median_latencies
+from dwc.registry.smoke import UnansweredError, median_latencies
 from dwc.registry.versions import fetch_package, model_name
 from dwc.serving.contest import Contest, find_contest
 from dwc.serving.measure import Catalogue, Measuring, measure_package
@@ -176,12 +176,15 @@ def _latency(contest: Contest, question: pd.DataFrame, predictions: int) -> Late
 
     Raises ValueError where the champion does not.
     """
-    try:
-        median_latencies([contest.uri(contest.challenger)], question, repeats=1)
-    except ValueError as error:
-        return str(error)
     versions = [contest.challenger, *([contest.champion] if contest.champion else [])]
-    found = median_latencies([contest.uri(version) for version in versions], question, repeats=predictions)
+    try:
+        found = median_latencies(
+            [contest.uri(version) for version in versions], question, repeats=predictions
+        )
+    except UnansweredError as error:
+        if error.uri != contest.uri(contest.challenger):
+            raise
+        return str(error)
     return Latency(challenger=found[0], champion=found[1] if contest.champion else None)
 
 

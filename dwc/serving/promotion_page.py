@@ -26,7 +26,7 @@ def promotion_markdown(outcome: Outcome) -> str:
     ]
     parts = [
         f"# {headline(outcome)}",
-        f"{_sentence(outcome.decision.reason)}\n\nProtocol `{outcome.protocol}`.",
+        f"{outcome.decision.reason}.\n\nProtocol `{outcome.protocol}`.",
         table(["", "check", "found", "needed"], checks),
         table(_metric_headings(outcome), [list(row.values()) for row in metric_rows(outcome)]),
     ]
@@ -45,7 +45,7 @@ def promotion_page(outcome: Outcome, catalogue: Catalogue) -> str:
         "promotion.html.j2",
         headline=headline(outcome),
         passed=outcome.decision.passed,
-        reason=_sentence(outcome.decision.reason),
+        reason=f"{outcome.decision.reason}.",
         protocol=outcome.protocol,
         checks=outcome.decision.checks,
         headings=_metric_headings(outcome),
@@ -125,7 +125,3 @@ def _picture(image_id: str | None, known: list[str], catalogue: Catalogue) -> st
 
 def _rank(value: float) -> str:
     return f"{int(value):,}" if np.isfinite(value) else "not in the gallery"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."

@@ -166,3 +166,41 @@ def test_nothing_is_left_where_the_data_cannot_be_had(project: Path, tmp_path: P
         restore(train(project), project, tmp_path / "there")
     assert not (tmp_path / "there").exists()
     assert "there" not in git(project, "worktree", "list")
+
+
+@pytest.fixture
+def with_data(project: Path) -> Path:
+    """The project with a data folder that DVC keeps."""
+    (project / "data").mkdir()
+    (project / "data" / "a.txt").write_text("first")
+    for command in (["init", "--quiet"], ["add", "--quiet", "data"]):
+        subprocess.run(["dvc", *command], cwd=project, check=True)
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "data")
+    return project
+
+
+def test_commit_parameters_and_data_come_back(with_data: Path, tmp_path: Path) -> None:
+    """Parameters and data of the run are not the commit's, and have changed again since."""
+    (with_data / "params.yaml").write_text("train: {epochs: 2}\n")
+    (with_data / "data" / "a.txt").write_text("second")
+    subprocess.run(["dvc", "add", "--quiet", "data"], cwd=with_data, check=True)
+    uri = train(with_data)
+    chain = version_chain(uri)
+    assert chain.git_changes == ["data.dvc", "params.yaml"]
+
+    (with_data / "params.yaml").write_text("train: {epochs: 9}\n")
+    (with_data / "code.py").write_text("x = 9\n")
+    (with_data / "data" / "a.txt").write_text("third")
+    subprocess.run(["dvc", "add", "--quiet", "data"], cwd=with_data, check=True)
+    git(with_data, "commit", "--quiet", "--all", "--message", "later")
+    there = tmp_path / "there"
+    restored = restore(uri, with_data, there)
+
+    assert (restored.git_sha, restored.data) == (git(with_data, "rev-parse", "HEAD~1"), chain.data)
+    assert (there / "code.py").read_text() == "x = 1\n"
+    assert (there / "params.yaml").read_text() == "train: {epochs: 2}\n"
+    assert (there / "data" / "a.txt").read_text() == "second"
+    lineage = collect_lineage(there)
+    assert (lineage["git_sha"], lineage["data"]) == (chain.git_sha, chain.data)
+    assert (with_data / "data" / "a.txt").read_text() == "third"
