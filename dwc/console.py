@@ -42,12 +42,12 @@ class TerminalTeller:
 
 
 @contextmanager
-def errors_in_one_screen() -> Iterator[None]:
-    """Turn a ValueError, which says what the user can mend, into its message and exit code 1."""
+def errors_in_one_screen(status: int = 1) -> Iterator[None]:
+    """Turn a ValueError, which says what the user can mend, into its message and the exit status."""
     try:
         yield
     except ValueError as error:
         Console(stderr=True, soft_wrap=True).print(
             f"Error: {error}", style="red", markup=False, highlight=False
         )
-        sys.exit(1)
+        sys.exit(status)

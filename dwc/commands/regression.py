@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 QUERIES = Path("metrics/queries.csv")
 CHAMPION = "champion"
+NOT_COMPARABLE = 2  # the status where nothing can be said, to be told from a loss
 
 
 def regression(
@@ -25,7 +26,10 @@ def regression(
     ],
     markdown: Annotated[Path | None, typer.Option(help="also write the result, for a pull request")] = None,
 ) -> None:
-    """Compare the last evaluation with another, query by query; a significant loss ends with status 1."""
+    """Compare the last evaluation with another, query by query.
+
+    A significant loss ends with status 1; results that cannot be compared with 2.
+    """
     from dwc.commands.regression_table import regression_markdown, regression_table, verdict_words
     from dwc.config import load_params
     from dwc.evaluation.bootstrap import Resampling
@@ -33,7 +37,7 @@ def regression(
     from dwc.evaluation.queries import load_queries
     from dwc.files import write_text
 
-    with errors_in_one_screen():
+    with errors_in_one_screen(NOT_COMPARABLE):
         params = load_params(Path("params.yaml"))
         settings = params.evaluate
         new = load_queries(QUERIES)

@@ -105,7 +105,7 @@ def test_any_revision_or_file(project: Path) -> None:
 )
 def test_revisions_without_results_say_what_to_do(project: Path, against: str, problem: str) -> None:
     result = regression("--against", against)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert problem in result.stderr and "--against champion" in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -113,13 +113,13 @@ def test_revisions_without_results_say_what_to_do(project: Path, against: str, p
 def test_other_protocols_and_other_queries_are_refused(project: Path) -> None:
     write(project / "metrics/queries.csv", [5, 50] * 20, protocol="val/original/reference-kept")
     result = regression("--against", "HEAD")
-    assert result.exit_code == 1 and "cannot be compared with results under" in result.stderr
+    assert result.exit_code == 2 and "cannot be compared with results under" in result.stderr
     write(project / "metrics/queries.csv", [5] * 41)
     result = regression("--against", "HEAD")
-    assert result.exit_code == 1 and "1 are new, 0 are gone" in result.stderr
+    assert result.exit_code == 2 and "1 are new, 0 are gone" in result.stderr
 
 
 def test_without_an_evaluation_it_says_so(project: Path) -> None:
     (project / "metrics/queries.csv").unlink()
     result = regression("--against", "HEAD")
-    assert result.exit_code == 1 and "Run the evaluate stage first" in result.stderr
+    assert result.exit_code == 2 and "Run the evaluate stage first" in result.stderr

@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 from prefect.artifacts import Artifact
+from typer.testing import CliRunner
 
+from dwc.cli import app
 from dwc.config import Params, load_params
 from dwc.evaluation.queries import load_queries
 from dwc.registry import tracking
@@ -150,6 +152,8 @@ def test_first_equal_and_worse_challengers_and_the_way_back(
     assert outcome is not None and outcome.paired is not None
     assert (outcome.paired.difference.low, outcome.paired.wins, outcome.paired.losses) == (0.0, 0, 0)
     assert (standing(NAME).champion, standing(NAME).previous_champion) == (second, first)
+    same = CliRunner().invoke(app, ["regression", "--against", "champion"])
+    assert same.exit_code == 0 and "does not differ significantly from champion" in same.output, same.output
     tags = store.get_model_version(NAME, second).tags
     assert tags["dwc.promotion"] == "promoted" and tags["dwc.promotion.against"] == first
     assert tags["dwc.promotion.difference"] == "+0.000 (+0.000 to +0.000)"

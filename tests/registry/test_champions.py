@@ -41,7 +41,7 @@ def make_versions(address: str, count: int = 4) -> mlflow.MlflowClient:
     client = mlflow.MlflowClient(address)
     client.create_registered_model(NAME)
     for number in range(count):
-        client.create_model_version(NAME, source=f"file:///nowhere/{number}")
+        client.create_model_version(NAME, source=f"s3://nowhere/{number}")
     return client
 
 
