@@ -13,11 +13,11 @@ from prefect.states import Completed, Failed
 from rich.console import Console
 
 from dwc.config import load_params
+from dwc.promotion.page import headline, promotion_markdown
+from dwc.promotion.promote import NOTHING_TO_DO
+from dwc.promotion.promote import promote as hold_contest
 from dwc.registry import tracking
 from dwc.registry.lineage import collect_lineage
-from dwc.serving.promotion import NOTHING_TO_DO
-from dwc.serving.promotion import promote as hold_contest
-from dwc.serving.promotion_page import headline, promotion_markdown
 from flows.stage import BUILD, PARAMS, Stage, chosen
 
 NAME = "promote"

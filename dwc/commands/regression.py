@@ -76,10 +76,10 @@ def _earlier(against: str) -> QueryResults:
 
 def _champion(params: Params) -> QueryResults:
     """The champion's package measured on the workspace's data, as these are now."""
+    from dwc.promotion.measure import Catalogue, Measuring, measure_package
     from dwc.registry import tracking
     from dwc.registry.lineage import require_current_build
     from dwc.registry.versions import fetch_package, model_name
-    from dwc.serving.measure import Catalogue, Measuring, measure_package
 
     root = Path.cwd()
     tracking.configure(None, root)

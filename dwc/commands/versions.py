@@ -24,12 +24,12 @@ def promote(
 ) -> None:
     """Make the challenger champion if it passes the gate; a failed gate ends with status 1."""
     from dwc.config import load_params
+    from dwc.promotion.page import headline
+    from dwc.promotion.promote import NOTHING_TO_DO
+    from dwc.promotion.promote import promote as hold_contest
     from dwc.registry import tracking
     from dwc.registry.lineage import collect_lineage
     from dwc.registry.params import flatten
-    from dwc.serving.promotion import NOTHING_TO_DO
-    from dwc.serving.promotion import promote as hold_contest
-    from dwc.serving.promotion_page import headline
 
     with errors_in_one_screen():
         root, params = Path.cwd(), load_params(Path("params.yaml"))

@@ -17,7 +17,8 @@ def test_made_again_a_version_has_the_same_metrics(workspace: Workspace, tmp_pat
     metrics = (workspace.root / "metrics/evaluate.json").read_text()
     queries = (workspace.root / "metrics/queries.csv").read_text()
     version = json.loads((workspace.root / "build/runs/train.json").read_text())["model_version"]
-    command = (sys.executable, "-m", "dwc.cli", "checkout", f"models:/dwc-tiny/{version}")
+    program = (sys.executable, "-c", "from dwc.cli import app; app()")  # of the workspace's own code
+    command = (*program, "checkout", f"models:/dwc-tiny/{version}")
     done = workspace.run(*command, "--into", str(tmp_path / "there"))
     assert done.returncode == 0, done.stderr
 

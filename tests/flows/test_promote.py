@@ -19,12 +19,12 @@ from typer.testing import CliRunner
 from dwc.cli import app
 from dwc.config import Params, load_params
 from dwc.evaluation.queries import load_queries
+from dwc.promotion.measure import Catalogue, Measuring, measure_package
+from dwc.promotion.outcome import Outcome
+from dwc.promotion.promote import promote
 from dwc.registry import tracking
-from dwc.registry.champions import roll_back, standing
+from dwc.registry.champions import standing
 from dwc.registry.versions import fetch_package, register_model
-from dwc.serving.measure import Catalogue, Measuring, measure_package
-from dwc.serving.outcome import Outcome
-from dwc.serving.promotion import promote
 from dwc.store.build import build_store
 from dwc.store.dataset import Store
 from flows.stage import BUILD
@@ -144,7 +144,8 @@ def test_first_equal_and_worse_challengers_and_the_way_back(
     outcome = hold()
     assert outcome is not None and outcome.decision.passed and outcome.paired is None
     assert standing(NAME).champion == first and standing(NAME).previous_champion is None
-    assert hold() is None  # it is champion already
+    again = CliRunner().invoke(app, ["promote"])
+    assert again.exit_code == 0 and "champion already" in again.stdout
 
     package = fetch_package(f"models:/{NAME}/{first}")
     second = register(package)
@@ -174,7 +175,8 @@ def test_first_equal_and_worse_challengers_and_the_way_back(
     page = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/promotion.html")
     assert "is refused" in page and ("data:image/jpeg" in page) == bool(told["changed"])
 
-    assert roll_back(NAME) == (second, first)
+    back = CliRunner().invoke(app, ["rollback"])
+    assert f"version {first} is champion again, no longer version {second}." in back.stdout
     assert standing(NAME).champion == first
 
 
@@ -252,6 +254,8 @@ def test_the_flow_promotes_and_a_failed_gate_ends_with_status_1(
     assert refused.parent_task_run_id is not None
     page = Artifact.get("promote-summary")
     assert page is not None and page.flow_run_id == refused.id and "is refused" in str(page.data)
+    refused_again = CliRunner().invoke(app, ["promote"])
+    assert refused_again.exit_code == 1 and "is refused" in refused_again.stdout
     (workspace.root / "params.yaml").write_bytes(before)
 
     result = workspace.flows("promote")

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from dwc.evaluation.paired import Paired
+from dwc.promotion.contest import Contest
 from dwc.registry.champions import PROMOTION
 from dwc.registry.gate import Decision, Latency, interval_words
-from dwc.serving.contest import Contest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,16 +20,16 @@ from PIL import Image
 from dwc.config import Params
 from dwc.evaluation.evaluate import Evaluation
 from dwc.evaluation.paired import changed_queries, compare
+from dwc.promotion.contest import Contest, find_contest
+from dwc.promotion.measure import Catalogue, Measuring, measure_package
+from dwc.promotion.outcome import Outcome, figures, plain, tags
+from dwc.promotion.page import promotion_markdown, promotion_page
 from dwc.registry.champions import crown, tag_version
 from dwc.registry.gate import Latency, Thresholds, decide
 from dwc.registry.lineage import require_current_build
 from dwc.registry.run import StageRun
 from dwc.registry.smoke import UnansweredError, median_latencies
 from dwc.registry.versions import fetch_package, model_name
-from dwc.serving.contest import Contest, find_contest
-from dwc.serving.measure import Catalogue, Measuring, measure_package
-from dwc.serving.outcome import Outcome, figures, plain, tags
-from dwc.serving.promotion_page import promotion_markdown, promotion_page
 from dwc.store.texts import clean, sentence
 
 NOTHING_TO_DO = "The challenger is champion already; there is nothing to promote."

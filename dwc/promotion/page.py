@@ -11,9 +11,9 @@ import pandas as pd
 from dwc.evaluation.wording import measure_label, value_text
 from dwc.html import picture, render
 from dwc.markdown import table
+from dwc.promotion.measure import Catalogue
+from dwc.promotion.outcome import Outcome
 from dwc.registry.gate import interval_words
-from dwc.serving.measure import Catalogue
-from dwc.serving.outcome import Outcome
 
 _ROWS = 10  # queries won, and as many lost, on a page
 

@@ -27,11 +27,11 @@ from dwc.model.bundle import load_bundle
 from dwc.model.clip import FrozenClip
 from dwc.model.dwc import DWC
 from dwc.model.precision import pick_device, uses_bf16
+from dwc.promotion.view import StoreView
 from dwc.serving.package import read_about
 from dwc.store.dataset import Embeddings, Store
 from dwc.store.pixels import AllPixels, build_pixels, open_pixels
 from dwc.store.texts import clean, sentence
-from dwc.store.view import StoreView
 from dwc.store.vocabulary import Vocabulary
 from dwc.tables.build import Tables, load_tables
 
