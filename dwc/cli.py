@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
+from dwc.commands import regression, versions
 from dwc.console import errors_in_one_screen, print_table, progress_bar
 
 EXPLAINED_SIDE = 320  # pixels of an explained picture: sharp, and some 15 kB for each word
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+for command in (
+    versions.promote,
+    versions.rollback,
+    versions.lineage,
+    versions.checkout,
+    regression.regression,
+):
+    app.command()(command)
 
 
 @app.callback()

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+R = TypeVar("R")
 
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left; yields the callback (done, total) that moves it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)  # in a log a bar would leave nothing but a blank line
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -30,13 +35,30 @@ def print_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     Console().print(table)
 
 
+class TerminalTeller:
+    """Runs the steps of long work in a terminal: each with its progress, and what it took."""
+
+    def step(self, name: str, work: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        """Do a part of the work and say how long it took."""
+        started = time.monotonic()
+        with progress_bar(name) as self._bar:
+            result = work(*args, **kwargs)
+        seconds = f"{time.monotonic() - started:.1f} s"
+        Console(stderr=True).print(f"  {name}  [dim]{seconds}[/dim]", highlight=False)
+        return result
+
+    def progress(self, description: str) -> Callable[[int, int], None]:
+        """The callback that moves the bar of the step that runs."""
+        return self._bar
+
+
 @contextmanager
-def errors_in_one_screen() -> Iterator[None]:
-    """Turn a ValueError, which says what the user can mend, into its message and exit code 1."""
+def errors_in_one_screen(status: int = 1) -> Iterator[None]:
+    """Turn a ValueError, which says what the user can mend, into its message and the exit status."""
     try:
         yield
     except ValueError as error:
         Console(stderr=True, soft_wrap=True).print(
             f"Error: {error}", style="red", markup=False, highlight=False
         )
-        sys.exit(1)
+        sys.exit(status)

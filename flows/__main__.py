@@ -67,11 +67,28 @@ def pipeline(
         list[str] | None, typer.Option("--set", "-S", help="change of a parameter, such as train.epochs=3")
     ] = None,
     stage: Annotated[str | None, typer.Option(help="only this stage, and what it needs")] = None,
+    promote: Annotated[bool, typer.Option("--promote", help="then promote what passes the gate")] = False,
 ) -> None:
     """Bring every stage up to date, as flows below one parent flow."""
     from flows.server import run_pipeline
 
-    require_success(run_pipeline(Path.cwd(), preset, override or [], stage))
+    require_success(run_pipeline(Path.cwd(), preset, override or [], stage, promote=promote))
+
+
+@app.command()
+def promote(
+    model: Annotated[str | None, typer.Option(help="default: the alias `challenger`")] = None,
+    without_champion: Annotated[
+        bool, typer.Option("--without-champion", help="by the floors alone, compared with nobody")
+    ] = False,
+) -> None:
+    """Make the challenger champion if it passes the gate; a failed gate ends with status 1."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+    from flows.promote import promote as flow
+    from flows.subflow import speak_for_the_run
+
+    speak_for_the_run()
+    require_success(flow(model, without_champion, return_state=True))
 
 
 @app.command(context_settings=ARGUMENTS_OF_OTHERS)

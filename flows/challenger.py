@@ -13,18 +13,13 @@ from PIL import Image
 
 from dwc.evaluation.encode import encode_gallery
 from dwc.model.dwc import DWC
-from dwc.registry.versions import ModelVersion, register_model
+from dwc.registry.versions import ModelVersion, model_name, register_model
 from dwc.serving.package import Gallery, build_package
 from dwc.store.dataset import Store
 from flows.stage import BUILD, Stage
 
 ALIAS = "challenger"
 TRAINING = "train"
-
-
-def model_name(dataset: str) -> str:
-    """Registered name of the models of a data set."""
-    return f"dwc-{dataset}"
 
 
 def register_challenger(stage: Stage, model: DWC, store: Store, images: pd.DataFrame) -> ModelVersion:

@@ -11,7 +11,6 @@ from typing import cast
 import pandas as pd
 from prefect import flow
 
-from dwc.config import Params
 from dwc.evaluation.bootstrap import Resampling
 from dwc.evaluation.encode import encode_gallery, encode_queries
 from dwc.evaluation.encoded import EncodedQueries, Streams
@@ -27,8 +26,10 @@ from dwc.evaluation.protocols import (
     Selection,
     all_gallery_rows,
     all_triplets,
+    protocol_of,
     search_tasks,
 )
+from dwc.evaluation.queries import save_queries
 from dwc.evaluation.report import write_report
 from dwc.evaluation.summary import flat_metrics, headline_metrics
 from dwc.files import atomic_folder, write_text
@@ -49,7 +50,7 @@ _CHANGED = {"true": " with changes"}
 def evaluate(stage: Stage) -> None:
     """Let every query search its gallery, and measure and show what it finds."""
     settings = stage.params.evaluate
-    protocol = _protocol(stage.params, cast(Selection, read_record("train")["selection"]))
+    protocol = protocol_of(stage.params, cast(Selection, read_record("train")["selection"]))
     stage.run.tag({"dwc.protocol": protocol.key()})
     tables = load_tables(BUILD / "tables")
     store = Store(BUILD / "store", BUILD / "features")
@@ -62,21 +63,6 @@ def evaluate(stage: Stage) -> None:
     stage.run.log_metrics(flat_metrics(found.metrics))
     stage.log_dataset(f"{settings.split}-queries", all_triplets(tasks))
     _tell(stage, found)
-
-
-def _protocol(params: Params, selection: Selection) -> Protocol:
-    """What the parameters of all stages make of the measurement; the training says how it chose its epoch."""
-    settings, texts = params.evaluate, params.preprocess
-    return Protocol(
-        split=settings.split,
-        gallery=settings.gallery,
-        mask_reference=settings.mask_reference,
-        joint_gallery=settings.joint_gallery,
-        text=params.data.pairs.text if params.data.layout == "fashion200k" else "captions",
-        caption_joining=texts.caption_joining,
-        training_captions=texts.caption_variants,
-        selection=selection,
-    )
 
 
 def _encode(
@@ -166,12 +152,13 @@ def _save(
     store: Store,
     explanations: dict[str, ExplainedQuery],
 ) -> None:
-    """All results in one folder, and their headline where `dvc metrics` shows it."""
+    """All results in one folder; their headline and the single queries where git keeps them."""
     with atomic_folder(EVALUATION) as folder:
         found.rankings.to_parquet(folder / "rankings.parquet", index=False)
         (folder / "metrics.json").write_text(json.dumps(found.metrics, indent=1) + "\n", encoding="utf-8")
         stage.step("Write report", _report, stage, found, tables, store, explanations, folder / "report.html")
     stage.run.log_artifact(EVALUATION, "evaluation")
+    save_queries(found.queries, METRICS / "queries.csv")
     write_text(METRICS / "evaluate.json", json.dumps(headline_metrics(found.metrics), indent=2) + "\n")
 
 

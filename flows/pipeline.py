@@ -29,7 +29,10 @@ PLAIN_LINES = {
 
 @flow(name="pipeline")
 def pipeline(
-    preset: str | None = None, overrides: list[str] | None = None, stage: StageName | None = None
+    preset: str | None = None,
+    overrides: list[str] | None = None,
+    stage: StageName | None = None,
+    promote: bool = False,
 ) -> State[Any] | None:
     """Bring the pipeline up to date, exactly as `dvc repro` would.
 
@@ -37,6 +40,7 @@ def pipeline(
         preset: Parameter file of presets/, by name; it replaces params.yaml.
         overrides: Changes such as train.epochs=3; they are written into params.yaml.
         stage: Bring only this stage, and what it needs, up to date.
+        promote: Then make the challenger champion if it passes the gate; the run fails where it does not.
     """
     root = Path.cwd()
     logger = get_run_logger()
@@ -50,7 +54,14 @@ def pipeline(
         state = reproduce(name, return_state=True)
         if not state.is_completed():
             return Failed(message=f"{name}: {state.message}")
-    return None
+    return _promote() if promote else None
+
+
+def _promote() -> State[Any] | None:
+    from flows.promote import promote as gate  # imports torch, which the other stages' own processes do
+
+    state = gate(return_state=True)
+    return None if state.is_completed() else Failed(message=f"promote: {state.message}")
 
 
 @task(name="reproduce", task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)

@@ -11,7 +11,8 @@ from rich.console import Console
 from dwc.config import load_params
 from dwc.registry import tracking
 from dwc.registry.store import ADDRESS
-from flows.challenger import ALIAS, model_name
+from dwc.registry.versions import model_name
+from flows.challenger import ALIAS
 from flows.process import child, ended_by_signal, free_port
 from flows.stage import PARAMS
 

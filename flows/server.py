@@ -84,7 +84,9 @@ def run_with_server(root: Path, command: Sequence[str]) -> int:
         return process.wait()
 
 
-def run_pipeline(root: Path, preset: str | None, overrides: list[str], stage: str | None) -> Any:
+def run_pipeline(
+    root: Path, preset: str | None, overrides: list[str], stage: str | None, *, promote: bool
+) -> Any:
     """Run the parent flow with one server for it and all below it; returns its final state."""
     with ended_by_signal(), prefect_server(root):
         # These import Prefect, which reads PREFECT_API_URL when it is imported.
@@ -92,6 +94,6 @@ def run_pipeline(root: Path, preset: str | None, overrides: list[str], stage: st
 
         from flows.pipeline import pipeline
 
-        state = pipeline(preset, overrides, stage, return_state=True)
+        state = pipeline(preset, overrides, stage, promote, return_state=True)
         APILogWorker.drain_all(timeout=5)  # before the server is gone
         return state

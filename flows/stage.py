@@ -23,7 +23,7 @@ from rich.console import Console
 from dwc.config import Params, load_params
 from dwc.files import write_text
 from dwc.registry import tracking
-from dwc.registry.lineage import collect_lineage
+from dwc.registry.lineage import RESTORABLE, STATE, collect_lineage
 from dwc.registry.params import flatten
 from dwc.registry.run import StageRun
 from flows.progress import StepProgress
@@ -133,6 +133,9 @@ def _run(work: Callable[[Stage], None], sections: Sequence[str]) -> None:
         ) as run,
         ExitStack() as stack,
     ):
+        for file in RESTORABLE:
+            if Path(file).is_file():
+                run.log_artifact(Path(file), STATE)
         current = Stage(name, params, run, Console(), {"run_id": run.id}, tags, stack)
         work(current)
         write_text(record_file(name), json.dumps(current.record, indent=2) + "\n")

@@ -17,6 +17,7 @@ from dwc.evaluation.encoded import EncodedQueries, Streams
 from dwc.evaluation.gaps import find_gaps
 from dwc.evaluation.metrics import query_measures, relevant_positions
 from dwc.evaluation.protocols import Protocol, SearchTask, all_gallery_rows
+from dwc.evaluation.queries import QueryResults, query_results
 from dwc.evaluation.recall import Ranking, rank
 from dwc.evaluation.summary import Measures, summarise
 from dwc.evaluation.systems import SYSTEMS, per_task, systems
@@ -33,10 +34,12 @@ class Evaluation:
     rankings: one row for each query and system: triplet_id, category, system, rank (of the best hit, null =
         no hit in the gallery), image_ids and scores (best first), image_weight_cnn, image_weight_clip; its
         `attrs["protocol"]` is the protocol's key, which Parquet keeps.
+    queries: every query of the fused system by itself, to be paired with another model's.
     """
 
     metrics: dict[str, Any]
     rankings: pd.DataFrame
+    queries: QueryResults
 
 
 def evaluate(
@@ -78,7 +81,8 @@ def evaluate(
     rankings.attrs["protocol"] = protocol.key()
     gaps = find_gaps(tasks, left_out, store.image_ids, protocol)
     metrics = summarise(tasks, measures, queries, protocol, primary_metric, resampling, gaps)
-    return Evaluation(metrics=metrics, rankings=rankings)
+    queries_measured = query_results(tasks, measures["fused"], store.image_ids, protocol)
+    return Evaluation(metrics=metrics, rankings=rankings, queries=queries_measured)
 
 
 def _search(task: SearchTask, query: Tensor, gallery: Tensor, top: int) -> Ranking:

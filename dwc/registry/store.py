@@ -104,6 +104,11 @@ def store_lock(address: str) -> Iterator[None]:
         yield
 
 
+def is_local(address: str) -> bool:
+    """Whether the store is a database file of this machine."""
+    return _database(address) is not None
+
+
 def first_line(error: BaseException | None) -> str:
     """What an error says, in one line of at most 300 characters."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -44,6 +44,11 @@ class ModelVersion:
     uri: str
 
 
+def model_name(dataset: str) -> str:
+    """Registered name of the models of a data set."""
+    return f"dwc-{dataset}"
+
+
 def register_model(
     run_id: str,
     package_folder: Path,
@@ -72,7 +77,7 @@ def register_model(
             name, f"models:/{model_id}", run_id, tags=inherited | as_tags(tags), model_id=model_id
         )
         version = str(created.version)
-        _point(client, name, alias, version)
+        point_alias(client, name, alias, version)
     link = [{"name": name, "version": version}]  # by which MLflow's pages lead from the model to its version
     client.set_logged_model_tags(model_id, {"mlflow.modelVersions": json.dumps(link)})
     return ModelVersion(name=name, version=version, uri=f"models:/{name}/{version}")
@@ -86,7 +91,7 @@ def move_alias(name: str, alias: str, version: str) -> str | None:
     client = current_client()
     with store_lock(client.tracking_uri):
         before = client.get_registered_model(name).aliases.get(alias)
-        _point(client, name, alias, version)
+        point_alias(client, name, alias, version)
     return None if before is None else str(before)
 
 
@@ -175,7 +180,7 @@ def _ensure_registered(client: MlflowClient, name: str) -> None:
             client.get_registered_model(name)  # raises unless another machine was quicker
 
 
-def _point(client: MlflowClient, name: str, alias: str, version: str) -> None:
+def point_alias(client: MlflowClient, name: str, alias: str, version: str) -> None:
     """Set an alias and read it back: MLflow cannot say whether somebody else set it in between."""
     from mlflow.exceptions import MlflowException
 

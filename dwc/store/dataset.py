@@ -33,7 +33,7 @@ class Store:
         texts = pd.read_parquet(folder / "texts.parquet")
         self.texts: list[str] = texts["text"].tolist()
         self.triplets = pd.read_parquet(folder / "triplets.parquet")
-        self._words, self._lengths = _padded(texts["words"].tolist())
+        self._words, self._lengths = padded(texts["words"].tolist())
         if features is not None:
             self.clip_images = _open_embeddings(features / "images.npy")
             self.clip_mirrored = _open_embeddings(features / "mirrored.npy")
@@ -63,9 +63,10 @@ class Store:
         return torch.from_numpy(self._words[text_rows, :longest]), mask
 
 
-def _padded(
-    words: Sequence[Int[np.ndarray, " _"]],
+def padded(
+    words: Sequence[Int[np.ndarray, " _"] | list[int]],
 ) -> tuple[Int[np.ndarray, "texts words"], Int[np.ndarray, " texts"]]:
+    """Word ids of all texts as rows of one array, zeros after their ends, and each text's length."""
     lengths = np.array([len(row) for row in words], dtype=np.int64)
     padded = np.zeros((len(words), int(lengths.max(initial=1))), dtype=np.int64)
     for number, row in enumerate(words):

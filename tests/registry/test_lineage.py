@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from dwc.registry.lineage import as_tags, collect_lineage
+from dwc.registry.lineage import as_tags, collect_lineage, require_current_build
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -36,6 +37,7 @@ def test_a_clean_project(project: Path) -> None:
     assert collect_lineage(project, flow_run_id="a-flow") == {
         "git_sha": git(project, "rev-parse", "HEAD"),
         "git_dirty": "false",
+        "git_changes": "none",
         "data": "0123456789abcdef0123456789abcdef.dir",
         "dvc_lock": hashlib.md5(b"schema: '2.0'\n").hexdigest(),
         "dvc_experiment": "none",
@@ -52,6 +54,44 @@ def test_dirty_is_what_people_changed(project: Path, file: str, dirty: str) -> N
     assert collect_lineage(project)["git_dirty"] == dirty
 
 
+def test_the_changed_files_are_named(project: Path) -> None:
+    (project / "code.py").write_text("x = 2\n")
+    (project / "a new.py").touch()
+    (project / "dvc.lock").write_text("changed\n")
+    assert collect_lineage(project)["git_changes"].splitlines() == ["code.py", '"a new.py"']
+
+
+def test_many_changed_files_are_counted(project: Path) -> None:
+    for number in range(25):
+        (project / f"new-{number:02}.py").touch()
+    files = collect_lineage(project)["git_changes"].splitlines()
+    assert files[0] == "new-00.py" and files[-1] == "and 5 more" and len(files) == 21
+
+
+@pytest.mark.parametrize(
+    ("lock", "problem"),
+    [
+        ("0123456789abcdef0123456789abcdef.dir", None),
+        ("ffffffffffffffffffffffffffffffff.dir", "made from data revision ffff"),
+        (None, "made from data revision unknown"),
+    ],
+)
+def test_the_build_must_be_of_the_current_data(project: Path, lock: str | None, problem: str | None) -> None:
+    stages = {"preprocess": {"deps": [{"path": "data", "md5": lock}]}} if lock else {}
+    (project / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+    if problem is None:
+        require_current_build(project, Path("data"))
+        return
+    with pytest.raises(ValueError, match=problem):
+        require_current_build(project, Path("data"))
+
+
+def test_data_without_a_revision_are_refused(project: Path) -> None:
+    (project / "data.dvc").unlink()
+    with pytest.raises(ValueError, match="Version the data with `dvc add data`"):
+        require_current_build(project, Path("data"))
+
+
 def test_the_experiment_is_dvcs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "warm-hall")
     assert collect_lineage(project)["dvc_experiment"] == "warm-hall"
@@ -63,6 +103,7 @@ def test_a_folder_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert collect_lineage(tmp_path) == {
         "git_sha": "unknown",
         "git_dirty": "unknown",
+        "git_changes": "unknown",
         "data": "unknown",
         "dvc_lock": "unknown",
         "dvc_experiment": "none",

@@ -1,0 +1,1 @@
+"""Commands of `dwc` that come in groups."""

@@ -1,0 +1,1 @@
+"""Champion and challenger: measured alike, held against the gate, shown."""
