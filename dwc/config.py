@@ -23,17 +23,59 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Pairs(Section):
+    """Training pairs that the layout `fashion200k` draws, one for each image and draw."""
+
+    text: Literal["replace", "replace_and_get"] = Field(
+        "replace",
+        description="`replace A with B`, or the released code's `replace A with B and get <caption of the "
+        "target>`, which tells the answer",
+    )
+    draws: Positive = Field(
+        5, description="different drawings of pairs; epoch e trains on drawing e modulo their number"
+    )
+    seed: int = Field(1, description="same seed, same pairs")
+
+
+class Table(Section):
+    """Files and columns of the layout `table`; null (or empty) = the usual name where there is one."""
+
+    triplets: str | None = Field(
+        None, description="file of the triplets, relative to data.root; usually triplets.csv or .parquet"
+    )
+    images: str | None = Field(
+        None, description="file of the catalogue's images; usually images.csv or .parquet, and optional"
+    )
+    folder: str = Field("images", description="folder of the pictures, with any folders below it")
+    reference: str = Field("reference", description="column of the triplets: reference image")
+    target: str = Field("target", description="column of the triplets: target image")
+    captions: tuple[str, ...] = Field(
+        (), description="columns of the triplets: captions; usually `caption`, `caption_2`, …"
+    )
+    split: str | None = Field(None, description="column of both files: train, val or test; usually `split`")
+    category: str | None = Field(None, description="column of both files; usually `category`")
+    image: str = Field("image", description="column of the catalogue: name by which triplets call the image")
+    file: str | None = Field(None, description="column of the catalogue: file name; usually `file`")
+    title: str | None = Field(None, description="column of the catalogue: product title; usually `title`")
+    label: str | None = Field(
+        None, description="column of the catalogue: images of one label are equally right; usually `label`"
+    )
+    val_share: Share = Field(0.1, description="share of the triplets for evaluation where no split is given")
+
+
 class Data(Section):
     """Which data set, and where it lies."""
 
     name: str = Field(
         "wardrobe", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="name used for runs and models"
     )
-    layout: Literal["fashioniq"] = Field("fashioniq", description="published folder layout; see docs/data.md")
-    root: Path = Field(Path("data"), description="folder of the raw data")
-    categories: tuple[str, ...] = Field(
-        ("dress", "shirt", "toptee"), min_length=1, description="categories to use"
+    layout: Literal["fashioniq", "shoes", "fashion200k", "css", "table"] = Field(
+        "fashioniq", description="published folder layout; see docs/data.md"
     )
+    root: Path = Field(Path("data"), description="folder of the raw data")
+    categories: tuple[str, ...] = Field((), description="categories to use; empty = all that are there")
+    pairs: Pairs = Pairs()
+    table: Table = Table()
 
 
 class Validate(Section):
@@ -44,6 +86,17 @@ class Validate(Section):
         100.0, description="largest accepted image, megapixels (decompression bombs)"
     )
     min_caption_words: Positive = Field(1, description="fewer words in a caption give a warning")
+    missing_images: Literal["fail", "drop", "drop_from_training_only"] = Field(
+        "fail",
+        description="images that are in no list, have no file or cannot be decoded: an error, or left out "
+        "with the triplets that need them, everywhere or only where they serve training alone; all that is "
+        "left out is counted and listed",
+    )
+    exclude_eval_images: bool = Field(
+        False,
+        description="leave out of training every image of an evaluation list, its byte-for-byte copies, and "
+        "the training triplets that use one",
+    )
 
 
 class Preprocess(Section):
@@ -56,11 +109,25 @@ class Preprocess(Section):
         description="texts of a triplet in training: all captions joined in file order, or also in other "
         "orders and each alone; evaluation always uses the joined text",
     )
+    caption_joining: Literal["and_token", "and_word"] = Field(
+        "and_token",
+        description="what the CNN stream reads between two captions: `<AND>`, as DWC does, or the plain word "
+        "`and`, as CLIP4Cir does; the CLIP stream always reads `and`",
+    )
 
 
 class Adapt(Section):
-    """Contrastive training of the CLIP on the catalogue's own titles (training split only)."""
+    """Training of the CLIP on the catalogue's own words and titles (training split only)."""
 
+    text_epochs: int = Field(
+        0,
+        ge=0,
+        description="passes over titles and captions in which the text tower learns to keep their words, "
+        "before the images come in; for a CLIP that starts at random",
+    )
+    text_learning_rate_factor: Share = Field(
+        1.0, description="share of the learning rate for the text tower, below its projection, with images"
+    )
     epochs: int = Field(
         0, ge=0, description="passes over the titled training images; 0 = use the CLIP as it is"
     )
@@ -82,6 +149,9 @@ class Embed(Section):
     )
     weights: str | None = Field(
         None, description="open_clip tag (e.g. openai) or local weights file; null = random"
+    )
+    weights_file: Path | None = Field(
+        None, description="local copy of the weights that the tag names, for machines without network"
     )
     batch_size: Positive = 128
     adapt: Adapt = Adapt()
@@ -137,6 +207,20 @@ class Augment(Section):
     crop_scale: Share = Field(
         1.0, description="smallest share of the area that a random crop keeps; 1 = no crop"
     )
+    side: Positive | None = Field(
+        None,
+        description="side of the views that the CNN stream learns from, pixels; null = the stored side. "
+        "Smaller views cost less; evaluation and serving always see the stored side",
+    )
+
+
+class Captions(Section):
+    """Captions of the triplets learnt from, made cleaner or noisier (study); those held out keep theirs."""
+
+    leave_out_known_noise: bool = Field(
+        False, description="leave out the captions that the data set's own noise.json calls misleading"
+    )
+    replaced: Share = Field(0.0, description="share of the triplets that get another triplet's texts")
 
 
 class Train(Section):
@@ -147,15 +231,29 @@ class Train(Section):
     batch_size: Positive = 32
     dim: Positive = Field(1024, description="embedding size D of each stream")
     dropout: Share = Field(0.5, description="dropout of the CLIP stream and of both combiners")
+    editors: bool = Field(
+        True, description="edit image and text by each other before they are combined; false = study"
+    )
+    image_weight: Literal["learned", "equal", "untrained"] = Field(
+        "learned",
+        description="how the combiner weighs image and text: by its MLP, both one half, or by an MLP that "
+        "stays at its random start; the last two = study",
+    )
     cnn: Cnn = Cnn()
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     augment: Augment = Augment()
+    captions: Captions = Captions()
+    challenger: bool = Field(
+        True, description="package the model and register it as the challenger; false = study"
+    )
     holdout: Share = Field(
         0.1, description="share of the training triplets kept back to choose the checkpoint"
     )
-    select: Literal["best", "last"] = Field(
-        "best", description="checkpoint by held-out recall, or the last epoch's"
+    select: Literal["best", "last", "evaluation"] = Field(
+        "best",
+        description="checkpoint by held-out recall, the last epoch's, or, as papers often do, the one that "
+        "is best on the evaluation queries themselves, which flatters it; nothing is held out then",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto = bf16 where the machine has it"
@@ -179,10 +277,16 @@ class Evaluate(Section):
     gallery: Literal["original", "references_and_targets"] = Field(
         "original", description="the published image list, or only the split's references and targets (VAL)"
     )
+    joint_gallery: bool = Field(
+        False, description="every query searches the galleries of all categories together"
+    )
     mask_reference: bool = Field(True, description="leave the reference image out of its query's gallery")
     recall_at: tuple[Positive, ...] = (1, 5, 10, 50)
     primary_metric: str = Field("recall_at_10", description="the metric by which versions are compared")
     top: Positive = Field(50, description="ranked images kept per query")
+    explained: int = Field(
+        6, ge=0, description="queries that the report explains word by word, good and bad ones; 0 = none"
+    )
     batch_size: Positive = 128
     bootstrap: Bootstrap = Bootstrap()
 

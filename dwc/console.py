@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 R = TypeVar("R")
 
@@ -39,6 +40,16 @@ class TerminalTeller:
     def progress(self, description: str) -> Callable[[int, int], None]:
         """The callback that moves the bar of the step that runs."""
         return self._bar
+
+
+def print_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table whose first column is words and whose others are numbers."""
+    table = Table(box=None, pad_edge=False)
+    for number, column in enumerate(heading):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    Console().print(table)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import base64
 import io
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def render(template_name: str, **context: Any) -> str:
 
 def figure_axes(width: float = 6.4, height: float = 2.4) -> tuple[Figure, Axes]:
     """Empty figure in the reports' style, `width` x `height` inches, with its one pair of axes."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
     axes.set_axisbelow(True)
@@ -43,12 +44,20 @@ def figure_axes(width: float = 6.4, height: float = 2.4) -> tuple[Figure, Axes]:
 def figure_svg(figure: Figure, label: str = "") -> Markup:
     """Return the figure as SVG to stand inside a page; `label` is what a screen reader says."""
     buffer = io.StringIO()
-    with rc_context({**_STYLE, "svg.fonttype": "none", "svg.hashsalt": "dwc"}):
+    with rc_context({**STYLE, "svg.fonttype": "none", "svg.hashsalt": "dwc"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata=_NO_METADATA)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)  # needed in a file of its own, not inside a page
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1))
+
+
+def save_png(figure: Figure, file: Path) -> None:
+    """Save the figure as a picture for documents, 200 dots per inch on white."""
+    with rc_context(STYLE):
+        figure.savefig(
+            file, format="png", dpi=200, facecolor="white", bbox_inches="tight", metadata={"Software": None}
+        )
 
 
 def picture(image: UInt8[np.ndarray, "height width 3"] | Image.Image, quality: int = 85) -> str:
@@ -70,7 +79,7 @@ def _environment() -> Environment:
 
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
-_STYLE: Any = {
+STYLE: Any = {
     # The page's own fonts: text stays text in the SVG, and takes the viewer's system font.
     "font.family": ["sans-serif"],
     "font.size": 9.0,

@@ -31,6 +31,10 @@ TRIPLET_COLUMNS: dict[str, str] = {
     "record": "number of the record in that file, from 0",
 }
 
+DRAW = "draw"
+"""One more column of the triplets where training pairs are drawn anew for every epoch: the number of the
+drawing that a training triplet belongs to, from 0; of queries -1."""
+
 
 def gallery_name(category: str, split: str) -> str:
     """Name of the image list of one category and split, as used in `galleries`."""
@@ -48,10 +52,12 @@ class RawData:
 
     images: columns IMAGE_COLUMNS; triplets: columns TRIPLET_COLUMNS;
     relevant: for data sets that know it, triplet_id -> ids of all gallery images that satisfy the query;
-    noise: for data sets that know it, triplet_id -> kind of noise of each caption.
+    noise: for data sets that know it, triplet_id -> kind of noise of each caption;
+    left_out: records that the layout itself cannot use, with a further column `reason`.
     """
 
     images: pd.DataFrame
     triplets: pd.DataFrame
     relevant: dict[str, list[str]] = field(default_factory=dict)
     noise: dict[str, list[str]] = field(default_factory=dict)
+    left_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*TRIPLET_COLUMNS, "reason"]))

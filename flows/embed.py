@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from prefect import flow
 
-from dwc.config import Adapt
+from dwc.config import Adapt, Embed
 from dwc.files import atomic_file, atomic_folder
 from dwc.model.clip import FrozenClip
 from dwc.model.precision import pick_device, uses_bf16
@@ -16,6 +16,8 @@ from dwc.store.dataset import Store
 from dwc.store.features import build_features
 from dwc.tables.build import load_tables
 from dwc.training.adapt import adapt_clip
+from dwc.training.start import training_triplets
+from dwc.training.words import learn_words
 from flows.accelerator import gpu
 from flows.progress import StepProgress
 from flows.stage import BUILD, Stage, stage
@@ -30,8 +32,10 @@ def embed(stage: Stage) -> None:
     settings = stage.params.embed
     store = stage.step("Open store", Store, BUILD / "store")
     with gpu():
-        clip = stage.step("Build CLIP", _create, settings.architecture, settings.weights, settings.adapt.seed)
+        clip = stage.step("Build CLIP", _create, settings)
         history: list[dict[str, float]] = []
+        if settings.adapt.text_epochs:
+            stage.step("Learn words", _learn_words, clip, store, settings.adapt, stage.progress("text steps"))
         if settings.adapt.epochs:
             history = stage.step(
                 "Adapt CLIP to titles", _adapt, clip, store, settings.adapt, stage.progress("adapting steps")
@@ -48,9 +52,28 @@ def embed(stage: Stage) -> None:
     )
 
 
-def _create(architecture: str, weights: str | None, seed: int) -> FrozenClip:
-    torch.manual_seed(seed)  # for weights that start at random
-    return FrozenClip.create(architecture, weights, pick_device("auto"))
+def _create(settings: Embed) -> FrozenClip:
+    torch.manual_seed(settings.adapt.seed)  # for weights that start at random
+    return FrozenClip.create(
+        settings.architecture, settings.weights, pick_device("auto"), weights_file=settings.weights_file
+    )
+
+
+def _learn_words(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgress) -> float:
+    titles = _titled_training_images(load_tables(BUILD / "tables").images)["title"].tolist()
+    rows = sorted({row for texts in training_triplets(store)["texts"] for row in texts})
+    return learn_words(
+        clip,
+        [*titles, *(store.texts[row] for row in rows)],
+        epochs=settings.text_epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup=settings.warmup,
+        seed=settings.seed,
+        bf16=uses_bf16("auto", clip.device),
+        progress=progress,
+    )
 
 
 def _adapt(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgress) -> list[dict[str, float]]:
@@ -60,7 +83,7 @@ def _adapt(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgre
         store.pixels,
         store.rows(titled["image_id"].tolist()),
         titled["title"].tolist(),
-        **settings.model_dump(),
+        **settings.model_dump(exclude={"text_epochs"}),
         bf16=uses_bf16("auto", clip.device),
         progress=progress,
     )

@@ -13,8 +13,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 from prefect.states import Completed, Failed
 
+from dwc.parameters import change_parameters
 from flows.graph import stage_order
-from flows.parameters import change_parameters
 from flows.process import run_lines, without_flow_run
 from flows.subflow import PARENT
 

@@ -36,6 +36,7 @@ def _build(tables: Tables, params: Params, place: Path, progress: StepProgress) 
             resolution=settings.resolution,
             min_word_count=settings.min_word_count,
             caption_variants=settings.caption_variants,
+            caption_joining=settings.caption_joining,
             max_megapixels=params.validate_.max_megapixels,
             progress=progress,
         )

@@ -17,12 +17,13 @@ from dwc.model.dwc import DWC, ModelConfig
 from dwc.model.precision import pick_device, uses_bf16
 from dwc.store.dataset import Store
 from dwc.store.vocabulary import Vocabulary
-from dwc.tables.build import load_tables
+from dwc.tables.build import Tables, load_tables
 from dwc.training import loop
 from dwc.training.batches import TripletBatches, split_holdout
+from dwc.training.captions import with_replaced_texts, without_known_noise
 from dwc.training.checkpoint import Checkpoints, fingerprint
 from dwc.training.optimiser import LearningRates, build_adam
-from dwc.training.start import build_model, training_triplets
+from dwc.training.start import Selection, build_model, checkpoint_selection, training_triplets
 from dwc.training.step import LossSettings, Optimisers, alternating_step
 from flows.accelerator import gpu
 from flows.challenger import register_challenger
@@ -36,28 +37,45 @@ CHECKPOINTS = BUILD / "checkpoints"
 @flow(name="train")
 @stage("data.name", "train")
 def train(stage: Stage) -> None:
-    """Train, keep the chosen epoch, and register the model with its gallery as the challenger."""
+    """Train, keep the chosen epoch, and, but for a study, register the model with its gallery."""
     settings = stage.params.train
     device = pick_device(settings.device)
     store = Store(STORE, FEATURES)
-    images = load_tables(BUILD / "tables").images
-    triplets = training_triplets(store)
-    learnt, held = split_holdout(triplets, settings.holdout, settings.seed)
+    tables = load_tables(BUILD / "tables")
+    holdout = 0.0 if settings.select == "evaluation" else settings.holdout
+    learnt, held = split_holdout(training_triplets(store), holdout, settings.seed)
+    learnt = _with_captions_of_study(learnt, settings, store, tables)
     stage.log_dataset("training", learnt)
-    stage.log_dataset("held-out", held)
+    selection = checkpoint_selection(settings.select, held, store)
+    if len(held):
+        stage.log_dataset("held-out", held)
     with gpu():
         model = stage.step("Build model", _model, settings, store, device)
         checkpoints = Checkpoints(CHECKPOINTS, _identity(settings))
-        history = stage.step("Train", _train, stage, model, store, learnt, held, checkpoints)
+        history = stage.step("Train", _train, stage, model, store, learnt, selection, checkpoints)
         _save(model, history)
-        version = stage.step("Register challenger", register_challenger, stage, model, store, images)
+        registered = "not registered"
+        if settings.challenger:
+            version = stage.step(
+                "Register challenger", register_challenger, stage, model, store, tables.images
+            )
+            stage.record |= {"model_name": version.name, "model_version": version.version}
+            registered = f"{version.name} version {version.version}"
     checkpoints.remove()
-    stage.record |= {"model_name": version.name, "model_version": version.version}
+    stage.record |= {"selection": settings.select}
     stage.run.log_artifact(CURVE)
     stage.table("epochs", [{name: round(value, 4) for name, value in row.items()} for row in history])
-    stage.summary(
-        f"{len(history)} epochs on {len(learnt):,} triplets: {version.name} version {version.version}."
-    )
+    stage.summary(f"{len(history)} epochs on {len(learnt):,} triplets: {registered}.")
+
+
+def _with_captions_of_study(
+    learnt: pd.DataFrame, settings: Train, store: Store, tables: Tables
+) -> pd.DataFrame:
+    """The triplets to learn from, their captions made cleaner or noisier where a study wants that."""
+    if settings.captions.leave_out_known_noise:
+        captions = dict(zip(tables.triplets["triplet_id"], tables.triplets["captions"], strict=True))
+        learnt = without_known_noise(learnt, store.texts, captions, tables.noise)
+    return with_replaced_texts(learnt, settings.captions.replaced, settings.seed)
 
 
 def _model(settings: Train, store: Store, device: torch.device) -> DWC:
@@ -69,6 +87,8 @@ def _model(settings: Train, store: Store, device: torch.device) -> DWC:
         clip_dim=int(store.clip_images.shape[1]),
         resolution=store.side,
         dropout=settings.dropout,
+        editors=settings.editors,
+        image_weight=settings.image_weight,
     )
     return build_model(
         config, backbone_weights=settings.cnn.weights, clip_folder=CLIP, seed=settings.seed, device=device
@@ -76,7 +96,12 @@ def _model(settings: Train, store: Store, device: torch.device) -> DWC:
 
 
 def _train(
-    stage: Stage, model: DWC, store: Store, learnt: pd.DataFrame, held: pd.DataFrame, checkpoints: Checkpoints
+    stage: Stage,
+    model: DWC,
+    store: Store,
+    learnt: pd.DataFrame,
+    selection: Selection,
+    checkpoints: Checkpoints,
 ) -> list[loop.Figures]:
     settings = stage.params.train
     device = next(model.parameters()).device
@@ -103,12 +128,17 @@ def _train(
         rates=_rates(settings),
         update=update,
         validate=partial(
-            heldout_recall, store=store, triplets=held, batch_size=settings.batch_size, bf16=bf16
+            heldout_recall,
+            store=store,
+            triplets=selection.triplets,
+            batch_size=settings.batch_size,
+            bf16=bf16,
+            name=selection.name,
         ),
         log=stage.run.log_metrics,
         checkpoints=checkpoints,
         seed=settings.seed,
-        select=settings.select,
+        selected_by=selection.selected_by,
         resume=settings.resume,
         progress=stage.progress("training steps"),
     )
@@ -135,7 +165,7 @@ def _rates(settings: Train) -> LearningRates:
 def _identity(settings: Train) -> str:
     """What a checkpoint must agree with. The features stand for the pixels they were computed from."""
     files = [STORE / "triplets.parquet", STORE / "texts.parquet", *sorted(FEATURES.glob("*.npy"))]
-    return fingerprint(settings.model_dump(exclude={"resume"}), files)
+    return fingerprint(settings.model_dump(exclude={"resume", "challenger"}), files)
 
 
 def _save(model: DWC, history: list[loop.Figures]) -> None:

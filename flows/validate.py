@@ -8,9 +8,11 @@ from prefect import flow
 
 from dwc.config import Params
 from dwc.files import write_text
+from dwc.raw.fashion200k import PairSettings
+from dwc.raw.table import TableColumns
 from dwc.tables import validate as tables_validate
 from dwc.tables.build import load_tables
-from dwc.tables.findings import ValidationFailed, ValidationResult
+from dwc.tables.result import ValidationFailed, ValidationResult
 from flows.progress import StepProgress
 from flows.stage import BUILD, METRICS, Stage, stage
 
@@ -40,9 +42,14 @@ def _validate(params: Params, progress: StepProgress) -> ValidationResult:
         data.root,
         data.layout,
         data.categories,
+        dataset=data.name,
+        pairs=PairSettings(**data.pairs.model_dump()),
+        columns=TableColumns(**data.table.model_dump()),
         min_side=rules.min_side,
         max_megapixels=rules.max_megapixels,
         min_caption_words=rules.min_caption_words,
+        missing_images=rules.missing_images,
+        exclude_eval_images=rules.exclude_eval_images,
         tables_folder=BUILD / "tables",
         report_folder=BUILD / "validation",
         rejected_folder=BUILD / "rejected",
@@ -57,5 +64,6 @@ def _tell(stage: Stage, result: ValidationResult) -> None:
         stage.table("findings", rows)
     stage.summary(
         f"{len(result.checks)} checks: {len(result.errors)} with errors, "
-        f"{len(result.warnings)} with warnings. {len(result.quarantined)} triplets left out."
+        f"{len(result.warnings)} with warnings. {len(result.quarantined)} triplets left out. "
+        f"{result.recognised or ''}"
     )

@@ -59,12 +59,22 @@ def test_no_service_is_privileged(name: str) -> None:
 
 def test_secrets_come_from_the_environment_only() -> None:
     text = (ROOT / "compose.yaml").read_text()
-    values = re.findall(r"(?i)password\w*: +(\S+)", text) + re.findall(r"postgresql://\w+:([^@]*)@", text)
+    values = re.findall(r"(?i)password\w*: +(\S+)", text) + re.findall(
+        r"postgresql[+\w]*://\w+:([^@]*)@", text
+    )
     assert len(values) == 2
     for value in values:
         assert value.startswith("${"), value
     assert re.search(r"^POSTGRES_PASSWORD=$", (ROOT / ".env.example").read_text(), flags=re.MULTILINE)
     assert "/.env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_the_database_driver_that_is_named_is_installed() -> None:
+    """SQLAlchemy's own choice for `postgresql://` changes from version to version."""
+    uri = SERVICES["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"]
+    driver = re.fullmatch(r"postgresql\+(\w+)", uri.split("://")[0])
+    assert driver, uri
+    assert driver[1] in (ROOT / "requirements-postgres.in").read_text()
 
 
 @pytest.mark.parametrize("name", ["postgres", "mlflow", "prefect"])

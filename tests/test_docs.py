@@ -9,10 +9,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from dwc.cli import app as dwc_app
 from dwc.config import load_params, parse_params
+from dwc.parameters import change_parameters
 from flows.__main__ import app as flows_app
-from flows.parameters import change_parameters
+from flows.cli import app as dwc_app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

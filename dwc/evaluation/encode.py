@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from dwc.evaluation.encoded import EncodedQueries, Streams
@@ -15,6 +15,7 @@ from dwc.model.dwc import DWC
 from dwc.model.inputs import normalise
 from dwc.model.precision import autocast
 from dwc.store.dataset import Store
+from dwc.store.vocabulary import Vocabulary
 
 Progress = Callable[[int, int], None]
 
@@ -70,6 +71,16 @@ def encode_queries(
     return EncodedQueries(
         cnn=cnn_query, clip=clip_query, cnn_image_weight=cnn_weight, clip_image_weight=clip_weight
     )
+
+
+def encode_words(
+    vocabulary: Vocabulary, texts: Sequence[Sequence[str]]
+) -> tuple[Int[Tensor, "batch words"], Bool[Tensor, "batch words"]]:
+    """Word ids of texts (each a list of captions), padded to the longest, and True where a word stands."""
+    rows = [torch.tensor(vocabulary.encode(captions)) for captions in texts]
+    lengths = torch.tensor([len(row) for row in rows])
+    words = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return words, torch.arange(words.shape[1])[None, :] < lengths[:, None]
 
 
 def _device(model: DWC) -> torch.device:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dwc.evaluation.bootstrap import Resampling
 from dwc.evaluation.encoded import EncodedQueries, Streams
+from dwc.evaluation.gaps import find_gaps
 from dwc.evaluation.metrics import query_measures, relevant_positions
 from dwc.evaluation.protocols import Protocol, SearchTask, all_gallery_rows
 from dwc.evaluation.queries import QueryResults, query_results
@@ -53,13 +54,15 @@ def evaluate(
     primary_metric: str = "recall_at_10",
     top: int = 50,
     resampling: Resampling = DEFAULT_RESAMPLING,
+    left_out: pd.DataFrame | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Rank and measure all systems on all tasks.
 
     streams: embeddings of the store rows `all_gallery_rows(tasks)`; queries: of the triplets
     `all_triplets(tasks)`; relevant: triplet_id -> ids of all images that satisfy the query, where known;
-    top: ranked images kept for each query; progress counts searches (tasks x systems).
+    top: ranked images kept for each query; left_out: triplets that the tables left out, which the result then
+    counts as missing queries; progress counts searches (tasks x systems).
     Raises ValueError if `primary_metric` is not measured or an embedding is not finite.
     """
     _require_sizes(tasks, streams, queries)
@@ -76,7 +79,8 @@ def evaluate(
                 progress(len(frames), len(tasks) * len(SYSTEMS))
     rankings = pd.concat(frames, ignore_index=True)
     rankings.attrs["protocol"] = protocol.key()
-    metrics = summarise(tasks, measures, queries, protocol, primary_metric, resampling)
+    gaps = find_gaps(tasks, left_out, store.image_ids, protocol)
+    metrics = summarise(tasks, measures, queries, protocol, primary_metric, resampling, gaps)
     queries_measured = query_results(tasks, measures["fused"], store.image_ids, protocol)
     return Evaluation(metrics=metrics, rankings=rankings, queries=queries_measured)
 

@@ -15,6 +15,7 @@ from PIL import Image
 from dwc.evaluation.systems import text_rows
 from dwc.html import picture
 from dwc.store.dataset import Store
+from dwc.store.pictures import Pixels
 
 Row = Mapping[Hashable, Any]
 Role = Literal["reference", "target", "relevant", "other"]
@@ -147,11 +148,15 @@ class Album:
     def _shown(
         self, image_id: str, role: Role, place: int | None = None, score: float | None = None
     ) -> Shown:
-        image = Image.fromarray(np.asarray(self.store.pixels[self._row_of[image_id]]))
+        image = Image.fromarray(self.pixels(image_id))
         image.thumbnail((_SIDE, _SIDE))
         return Shown(
             image_id=image_id, source=picture(image, quality=80), role=role, place=place, score=score
         )
+
+    def pixels(self, image_id: str) -> Pixels:
+        """Stored pixels of an image."""
+        return np.asarray(self.store.pixels[self._row_of[image_id]])
 
     @cached_property
     def _row_of(self) -> dict[str, int]:

@@ -165,3 +165,32 @@ def weight_figure(weights: np.ndarray, stream: str, mean: float) -> Figure:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0\ntext alone", "0.25", "0.5", "0.75", "1\nimage alone"])
     axes.set_ylabel("queries")
     return figure
+
+
+def kinds_figure(weights: Mapping[str, np.ndarray], stream: str) -> Figure:
+    """One stream's image weights for each kind of change, a small histogram a row, with its median.
+
+    weights: kind -> image weights of the queries that ask for it, first on top; every kind has some.
+    """
+    figure, axes = figure_axes(5.2, 0.5 + 0.42 * len(weights))
+    edges = np.linspace(0, 1, 41)
+    for height, values in enumerate(reversed(list(weights.values()))):
+        counts = np.histogram(values, edges)[0]
+        top = height + 0.82 * counts / counts.max()
+        axes.stairs(top, edges, baseline=height, fill=True, color=SYSTEM_COLOURS[stream], alpha=0.85)
+        median = float(np.median(values))
+        axes.plot([median, median], [height, height + 0.82], color=INK, linewidth=1.4)
+    axes.axvline(0.5, color=RULE, linewidth=1.5, zorder=0)
+    _name_rows(axes, weights)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0\ntext alone", "0.25", "0.5", "0.75", "1\nimage alone"])
+    return figure
+
+
+def _name_rows(axes: Axes, weights: Mapping[str, np.ndarray]) -> None:
+    """The kinds at the left, each with its number of queries."""
+    names = [f"{kind} ({len(values):,})" for kind, values in weights.items()][::-1]
+    axes.set_yticks(np.arange(len(names)) + 0.3, names)
+    axes.set_ylim(-0.05, len(names))
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)

@@ -13,12 +13,21 @@ from dwc.store.dataset import Store
 
 
 def heldout_recall(
-    model: DWC, store: Store, triplets: pd.DataFrame, *, batch_size: int, bf16: bool
+    model: DWC,
+    store: Store,
+    triplets: pd.DataFrame,
+    *,
+    batch_size: int,
+    bf16: bool,
+    name: str = "heldout",
 ) -> dict[str, float]:
     """Share of held-out triplets whose target is among the first 10, fused and per stream.
 
     Each category's gallery is the references and targets of its held-out triplets; the reference is masked.
+    name: what the figures' names begin with. Nothing without triplets.
     """
+    if triplets.empty:
+        return {}
     hits: dict[str, list[torch.Tensor]] = {"": [], "cnn_": [], "clip_": []}
     for _, queries in triplets.groupby("category", sort=True):
         rows = np.unique(queries[["reference", "target"]].to_numpy())
@@ -31,7 +40,7 @@ def heldout_recall(
         }
         position = {row: number for number, row in enumerate(rows.tolist())}
         labels = {position[t]: label for t, label in zip(queries["target"], queries["label"], strict=True)}
-        for name, (queried, searched) in systems.items():
+        for stream, (queried, searched) in systems.items():
             ranking = rank(
                 queried,
                 searched,
@@ -40,7 +49,8 @@ def heldout_recall(
                 masked=torch.tensor([position[row] for row in queries["reference"]]),
                 top=10,
             )
-            hits[name].append(ranking.rank_of_hit <= 10)
+            hits[stream].append(ranking.rank_of_hit <= 10)
     return {
-        f"heldout_{name}recall_at_10": float(torch.cat(found).double().mean()) for name, found in hits.items()
+        f"{name}_{stream}recall_at_10": float(torch.cat(found).double().mean())
+        for stream, found in hits.items()
     }

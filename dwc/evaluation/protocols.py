@@ -18,36 +18,81 @@ from dwc.schema import gallery_name
 
 Gallery = Literal["original", "references_and_targets"]
 
+QueryText = Literal["captions", "replace", "replace_and_get"]
+CaptionJoining = Literal["and_token", "and_word"]
+CaptionVariants = Literal["joined", "orders_and_singles"]
+Selection = Literal["best", "last", "evaluation"]
+
 _GALLERY_WORDS: dict[Gallery, str] = {
-    "original": "every image of the category's published image list (original protocol)",
-    "references_and_targets": "only the references and targets of the category's queries (VAL protocol)",
+    "original": "every image of the published list {} (original protocol)",
+    "references_and_targets": "only the references and targets of the queries {} (VAL protocol)",
+}
+_JOINING_WORDS: dict[CaptionJoining, str] = {"and_token": "`<AND>`", "and_word": "the word “and”"}
+_TEXT_WORDS: dict[QueryText, str] = {
+    "captions": "A query's captions are joined in file order, for the CNN stream by {}.",
+    "replace": "Queries read “replace A with B”.",
+    "replace_and_get": "Queries read “replace A with B and get” and the target's caption: the answer.",
+}
+_SELECTION_WORDS: dict[Selection, str] = {
+    "best": "Held-out training triplets chose the epoch.",
+    "last": "The last epoch's model is measured.",
+    "evaluation": "The epoch was chosen on these very queries, which flatters the result.",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How a split is searched.
+    """How a split is searched, by what texts, and whether its answers took part in choosing the model.
 
     split: whose triplets are the queries.
     gallery: `original` = the category's whole image list; `references_and_targets` = the union of the
         references and targets of the queries, as VAL (Chen et al., 2020) introduced it.
     mask_reference: whether a query's own reference image is left out of its ranking.
+    joint_gallery: whether every query searches the galleries of all categories together.
+    text: what the queries say: `captions` that people wrote, or on Fashion200K `replace A with B`, or
+        `replace A with B and get <the target's caption>`.
+    caption_joining: what stands between two captions of a query (`and_token` = `<AND>`, `and_word` = "and").
+    training_captions: how training showed them. It is told, but does not keep results from being compared:
+        the questions are the same.
+    selection: what chose the checkpoint: `best` on held-out training triplets, the `last` epoch, or the best
+        on the `evaluation` queries themselves.
     """
 
     split: str
     gallery: Gallery = "original"
     mask_reference: bool = True
+    joint_gallery: bool = False
+    text: QueryText = "captions"
+    caption_joining: CaptionJoining = "and_token"
+    training_captions: CaptionVariants = "joined"
+    selection: Selection = "best"
 
     def key(self) -> str:
-        """Stable name that metrics, rankings and tags carry, such as `val/original/reference-masked`."""
-        return f"{self.split}/{self.gallery}/reference-{'masked' if self.mask_reference else 'kept'}"
+        """Stable name that metrics, rankings and tags carry.
+
+        Such as `val/original/reference-masked/per-category/captions-and-token/selected-blind`.
+        """
+        joined = self.caption_joining.replace("_", "-")
+        return "/".join(
+            [
+                self.split,
+                self.gallery,
+                f"reference-{'masked' if self.mask_reference else 'kept'}",
+                "joint" if self.joint_gallery else "per-category",
+                f"captions-{joined}" if self.text == "captions" else self.text.replace("_", "-"),
+                f"selected-{'on-evaluation' if self.selection == 'evaluation' else 'blind'}",
+            ]
+        )
 
     def describe(self) -> str:
-        """One plain sentence for people."""
+        """A few plain sentences for people."""
+        whose = "of all categories together" if self.joint_gallery else "of the category's own"
         reference = "left out of its own ranking" if self.mask_reference else "kept in its own ranking"
         return (
-            f"The {self.split} queries of each category search {_GALLERY_WORDS[self.gallery]}; a query's "
-            f"reference image is {reference}; a hit is an image with the target's label."
+            f"The {self.split} queries of each category search {_GALLERY_WORDS[self.gallery].format(whose)}; "
+            f"a query's reference image is {reference}; a hit is an image with the target's label. "
+            f"{_TEXT_WORDS[self.text].format(_JOINING_WORDS[self.caption_joining])} "
+            f"{_SELECTION_WORDS[self.selection]}"
         )
 
 
@@ -55,8 +100,10 @@ def require_same_protocol(a: str, b: str) -> None:
     """Refuse to compare results measured under two protocols. Raises ValueError naming both keys."""
     if a != b:
         raise ValueError(
-            f"Results under protocol `{a}` cannot be compared with results under `{b}`. "
-            "Evaluate both under the same evaluate.split, evaluate.gallery and evaluate.mask_reference."
+            f"Results under protocol `{a}` cannot be compared with results under `{b}`. Measure both with "
+            "the same evaluate.split, evaluate.gallery, evaluate.mask_reference and evaluate.joint_gallery, "
+            "the same data.pairs.text and preprocess.caption_joining, and both or neither with train.select "
+            "= evaluation."
         )
 
 
@@ -97,10 +144,13 @@ def search_tasks(
             "measured. Choose another evaluate.split (test targets are often withheld)."
         )
     codes = _label_codes(images, row_of)
-    return [
-        _task(str(category), part.reset_index(drop=True), images, row_of, codes, protocol)
-        for category, part in queries.groupby("category", sort=True)
-    ]
+    parts = {str(name): part.reset_index(drop=True) for name, part in queries.groupby("category", sort=True)}
+    tasks = []
+    for name, part in parts.items():
+        searched = parts if protocol.joint_gallery else {name: part}
+        gallery, missing = _gallery(searched, images, row_of, protocol)
+        tasks.append(_task(name, part, gallery, missing, codes, protocol.mask_reference))
+    return tasks
 
 
 def all_gallery_rows(tasks: Sequence[SearchTask]) -> NDArray[np.int64]:
@@ -124,40 +174,44 @@ def _label_codes(images: pd.DataFrame, row_of: Mapping[str, int]) -> NDArray[np.
 def _task(
     category: str,
     triplets: pd.DataFrame,
-    images: pd.DataFrame,
-    row_of: Mapping[str, int],
+    gallery: NDArray[np.int64],
+    missing: int,
     codes: NDArray[np.int64],
-    protocol: Protocol,
+    mask_reference: bool,
 ) -> SearchTask:
     references = triplets["reference"].to_numpy(np.int64)
-    targets = triplets["target"].to_numpy(np.int64)
-    missing = 0
-    if protocol.gallery == "original":
-        gallery, missing = _published_list(category, protocol.split, images, row_of)
-    else:
-        gallery = np.unique(np.concatenate([references, targets]))
     return SearchTask(
         category=category,
         triplets=triplets,
         gallery=gallery,
         labels=codes[gallery],
-        target_labels=codes[targets],
-        masked=positions_in(gallery, references) if protocol.mask_reference else np.full(len(triplets), -1),
+        target_labels=codes[triplets["target"].to_numpy(np.int64)],
+        masked=positions_in(gallery, references) if mask_reference else np.full(len(triplets), -1),
         missing=missing,
     )
 
 
-def _published_list(
-    category: str, split: str, images: pd.DataFrame, row_of: Mapping[str, int]
+def _gallery(
+    queries: Mapping[str, pd.DataFrame], images: pd.DataFrame, row_of: Mapping[str, int], protocol: Protocol
 ) -> tuple[NDArray[np.int64], int]:
-    """Store rows of the category's image list, and how many of its images the store does not hold."""
-    name = gallery_name(category, split)
-    listed = images.loc[[name in names for names in images["galleries"]], "image_id"]
+    """Store rows that the queries of some categories search, and how many images are missing from them."""
+    if protocol.gallery == "original":
+        return _published_list([gallery_name(name, protocol.split) for name in queries], images, row_of)
+    ends = [part[["reference", "target"]].to_numpy(np.int64).ravel() for part in queries.values()]
+    return np.unique(np.concatenate(ends)), 0
+
+
+def _published_list(
+    names: Sequence[str], images: pd.DataFrame, row_of: Mapping[str, int]
+) -> tuple[NDArray[np.int64], int]:
+    """Store rows of the image lists, and how many of their images the store does not hold."""
+    wanted = set(names)
+    listed = images.loc[[not wanted.isdisjoint(galleries) for galleries in images["galleries"]], "image_id"]
     rows = [row_of[image_id] for image_id in listed if image_id in row_of]
     if not rows:
         raise ValueError(
-            f"Gallery `{name}` holds no readable image ({len(listed)} are listed). Supply its image list and "
-            "images, or set evaluate.gallery to references_and_targets."
+            f"Gallery `{'`, `'.join(names)}` holds no readable image ({len(listed)} are listed). Supply its "
+            "image list and images, or set evaluate.gallery to references_and_targets."
         )
     return np.unique(np.asarray(rows, dtype=np.int64)), len(listed) - len(rows)
 

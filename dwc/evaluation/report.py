@@ -11,7 +11,16 @@ from markupsafe import Markup
 
 from dwc.evaluation.evaluate import Evaluation
 from dwc.evaluation.examples import Album, best_queries, worst_queries
-from dwc.evaluation.figures import curve_figures, recall_figure, systems_figure, weight_figure
+from dwc.evaluation.explained import show_examples
+from dwc.evaluation.explanation import ExplainedQuery
+from dwc.evaluation.figures import (
+    curve_figures,
+    kinds_figure,
+    recall_figure,
+    systems_figure,
+    weight_figure,
+)
+from dwc.evaluation.kinds import weights_by_kind
 from dwc.evaluation.published import Comparison, comparison
 from dwc.evaluation.wording import SYSTEM_LABELS, interval_text, measure_label, shown_measures, value_text
 from dwc.files import write_text
@@ -31,6 +40,7 @@ def write_report(
     train_curve: pd.DataFrame | None = None,
     adapt_curve: pd.DataFrame | None = None,
     noise: Mapping[str, Sequence[str]] | None = None,
+    explanations: Mapping[str, ExplainedQuery] | None = None,
     examples: int = 6,
 ) -> None:
     """Write the report whole or not at all.
@@ -38,7 +48,8 @@ def write_report(
     images: the images table; relevant: triplet_id -> ids of all images that satisfy the query, where known;
     facts: where the results come from, label -> value in the order shown (date, model version, run ids, git
     revision); curves: one row an epoch; noise: triplet_id -> kind of each caption's noise, where known;
-    examples: queries shown of the best, and of the worst.
+    explanations: triplet_id -> explanation, of the queries to explain in the order shown; examples: queries
+    shown of the best, and of the worst.
     """
     metrics, rankings = evaluation.metrics, evaluation.rankings
     fused = rankings[rankings["system"] == "fused"]
@@ -64,6 +75,8 @@ def write_report(
         curves=_curves(train_curve),
         adapt_curves=_curves(adapt_curve),
         weights=_weight_figures(metrics, fused),
+        weights_by_kind=_kind_figures(fused, store),
+        explained=show_examples(explanations or {}, album),
         best=album.examples(best_queries(fused, examples)),
         worst=album.examples(worst_queries(fused, examples)),
         relevant_known=bool(relevant),
@@ -179,4 +192,14 @@ def _weight_figures(metrics: Mapping[str, Any], fused: pd.DataFrame) -> list[tup
         weights = fused[f"image_weight_{stream}"].to_numpy()
         figure = weight_figure(weights, stream, metrics["image_weight"][stream]["mean"])
         figures.append((name, figure_svg(figure, f"Histogram of the image weight, {name}")))
+    return figures
+
+
+def _kind_figures(fused: pd.DataFrame, store: Store) -> list[tuple[str, Markup]]:
+    figures = []
+    for stream, name in (("cnn", "CNN stream"), ("clip", "CLIP stream")):
+        weights = weights_by_kind(fused, store, f"image_weight_{stream}")
+        if weights:
+            label = f"Histograms of the image weight by kind of change, {name}"
+            figures.append((name, figure_svg(kinds_figure(weights, stream), label)))
     return figures

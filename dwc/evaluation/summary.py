@@ -14,6 +14,7 @@ from torch import Tensor
 from dwc.evaluation.baselines import BASELINES
 from dwc.evaluation.bootstrap import Interval, Resampling, mean_intervals, paired_difference
 from dwc.evaluation.encoded import EncodedQueries
+from dwc.evaluation.gaps import Gap, completeness, totals
 from dwc.evaluation.protocols import Protocol, SearchTask
 
 
@@ -35,26 +36,36 @@ def summarise(
     protocol: Protocol,
     primary_metric: str,
     resampling: Resampling,
+    gaps: Mapping[str, Gap],
 ) -> dict[str, Any]:
     """Nested plain values for JSON; numbers that do not exist are null.
 
-    measures: system -> category -> Measures. The result's `systems` holds, for each system, the mean over
-    categories under `mean` and every category, each as measure -> {value, low, high}.
+    measures: system -> category -> Measures; gaps: category -> what is missing. The result's `systems` holds,
+    for each system, the mean over categories under `mean` and every category, each as
+    measure -> {value, low, high}; `published` counts what the data set names, and what of it is missing.
     Raises ValueError if `primary_metric` is not measured.
     """
     systems = _systems(measures, resampling)
     _require_measured(primary_metric, systems["fused"]["mean"])
+    total = totals(gaps, tasks)
     return {
-        "protocol": {"key": protocol.key(), "description": protocol.describe(), **asdict(protocol)},
+        "protocol": {
+            "key": protocol.key(),
+            "description": protocol.describe(),
+            "completeness": completeness(total),
+            **asdict(protocol),
+        },
         "bootstrap": asdict(resampling),
         "primary_metric": primary_metric,
         "queries": sum(len(task.triplets) for task in tasks),
+        "published": total,
         "queries_without_hit": int(sum(np.isinf(part.ranks).sum() for part in measures["fused"].values())),
         "categories": {
             task.category: {
                 "queries": len(task.triplets),
                 "gallery_images": len(task.gallery),
-                "missing_images": task.missing,
+                "missing_images": gaps[task.category].images,
+                "missing_queries": gaps[task.category].queries,
             }
             for task in tasks
         },
@@ -76,10 +87,11 @@ def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
         for measure, entry in measured.items()
         if entry["value"] is not None
     }
+    missing = {name: float(metrics["published"][name]) for name in ("missing_images", "missing_queries")}
     weights = {
         f"image_weight.{stream}": float(entry["mean"]) for stream, entry in metrics["image_weight"].items()
     }
-    return flat | weights
+    return flat | missing | weights
 
 
 def headline_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,6 +99,8 @@ def headline_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "protocol": metrics["protocol"]["key"],
         "queries": metrics["queries"],
+        "missing_queries": metrics["published"]["missing_queries"],
+        "missing_images": metrics["published"]["missing_images"],
         **{
             system: {
                 measure: entry["value"]

@@ -28,13 +28,18 @@ def per_task(
     tasks: Sequence[SearchTask], streams: Streams, queries: EncodedQueries
 ) -> Iterator[tuple[SearchTask, Streams, EncodedQueries]]:
     """Each task with its gallery's and its queries' part of what was encoded for all tasks together."""
-    encoded = all_gallery_rows(tasks)
     start = 0
-    for task in tasks:
-        places = torch.from_numpy(positions_in(encoded, task.gallery)).to(streams.cnn.device)
-        gallery = Streams(cnn=streams.cnn[places], clip=streams.clip[places])
+    for task, gallery in galleries(tasks, streams):
         yield task, gallery, _part(queries, slice(start, start + len(task.triplets)))
         start += len(task.triplets)
+
+
+def galleries(tasks: Sequence[SearchTask], streams: Streams) -> Iterator[tuple[SearchTask, Streams]]:
+    """Each task with its gallery's part of what was encoded for all tasks together."""
+    encoded = all_gallery_rows(tasks)
+    for task in tasks:
+        places = torch.from_numpy(positions_in(encoded, task.gallery)).to(streams.cnn.device)
+        yield task, Streams(cnn=streams.cnn[places], clip=streams.clip[places])
 
 
 def systems(task: SearchTask, gallery: Streams, queries: EncodedQueries, store: Store) -> Iterator[System]:

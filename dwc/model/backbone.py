@@ -9,10 +9,12 @@ from typing import Literal
 import torch
 import torchvision
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from dwc.model.weights import in_short, read_weights, unreachable
+
 BackboneName = Literal["resnet18", "resnet50"]
+KEY = "train.cnn.weights"
 _CHANNELS = {"resnet18": 512, "resnet50": 2048}
 _IMAGENET = {
     "resnet18": torchvision.models.ResNet18_Weights.IMAGENET1K_V1,
@@ -40,30 +42,33 @@ def load_backbone_weights(backbone: Backbone, name: BackboneName, source: str) -
 
     Classifier weights in the file are ignored; anything else that does not fit raises ValueError.
     """
-    state = _imagenet_state(name) if source == "imagenet" else _read_state(Path(source))
+    state = _imagenet_state(name) if source == "imagenet" else read_weights(Path(source), KEY)
     state = {key: value for key, value in state.items() if not key.startswith("fc.")}
     load_backbone_state(backbone, state, source)
 
 
 def _imagenet_state(name: BackboneName) -> dict[str, Tensor]:
-    weights = _IMAGENET[name]
-    try:
-        return dict(weights.get_state_dict(progress=True, check_hash=True))
-    except OSError as error:
-        file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
-        raise ValueError(
-            f"ImageNet weights of {name} could not be fetched ({error}). Without network, copy {file.name} "
-            f"to {file.parent}, or name a local file in train.cnn.weights."
-        ) from error
+    url = _IMAGENET[name].url
+    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    if not file.is_file():
+        _download(url, file)
+    return read_weights(file, KEY)
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ValueError(f"train.cnn.weights: {path}: no such file.")
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+def _download(url: str, file: Path) -> None:
+    """Fetch published weights, whose file name ends with the beginning of their hash."""
+    reason = unreachable(url)
+    if reason is None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rpartition("-")[2])
+            return
+        except (OSError, RuntimeError) as error:
+            reason = in_short(error)
+    raise ValueError(
+        f"{KEY} = imagenet: {file.name} is not on this machine and could not be fetched: {reason}. "
+        f"Fetch {url} elsewhere and copy it to {file.parent}, or name your copy in {KEY}."
+    )
 
 
 def load_backbone_state(backbone: Backbone, state: dict[str, Tensor], source: str) -> None:
@@ -72,4 +77,4 @@ def load_backbone_state(backbone: Backbone, state: dict[str, Tensor], source: st
         backbone.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
-        raise ValueError(f"train.cnn.weights: {source} does not fit this backbone: {first}") from None
+        raise ValueError(f"{KEY} = {source}: does not fit this backbone: {first}") from None

@@ -6,9 +6,8 @@ The folder is open_clip's own format (`local-dir:`), so that other programs can 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from jaxtyping import Float, UInt8
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from dwc.model.clip_source import CONFIG_FILE, clip_config, clip_tokenizer, quiet_open_clip, weights_path
 from dwc.model.inputs import normalise, resize
+from dwc.model.weights import in_short, weights_errors
 
-_CONFIG = "open_clip_config.json"
 _WEIGHTS = "open_clip_model.safetensors"
 
 
@@ -30,53 +30,46 @@ class FrozenClip:
     def __init__(self, network: nn.Module, tokenizer: Any, config: dict[str, Any]) -> None:
         self.network = network.eval()
         self._tokenizer = tokenizer
-        self._config = config
-        preprocessing = config["preprocess_cfg"]
+        preprocessing = dict(open_clip.get_model_preprocess_cfg(network))
+        self._config = {**config, "preprocess_cfg": preprocessing}
         self.mean: Sequence[float] = preprocessing["mean"]
         self.std: Sequence[float] = preprocessing["std"]
         size = preprocessing["size"]
         self.side: int = size if isinstance(size, int) else size[-1]
 
     @classmethod
-    def create(cls, architecture: str, weights: str | None, device: torch.device | str = "cpu") -> FrozenClip:
-        """Build a CLIP by open_clip name or JSON file, with a pretrained tag, local weights, or random ones.
+    def create(
+        cls,
+        architecture: str,
+        weights: str | None,
+        device: torch.device | str = "cpu",
+        *,
+        weights_file: Path | None = None,
+    ) -> FrozenClip:
+        """Build a CLIP; see `dwc.model.clip_source` for what the parameters of section `embed` may be.
 
         Raises ValueError saying how to supply what is missing.
         """
-        name = _register(Path(architecture)) if architecture.endswith(".json") else architecture
-        if name not in open_clip.list_models():
-            raise ValueError(
-                f"embed.architecture = {architecture}: open_clip knows no such model. "
-                "`python -c 'import open_clip; print(open_clip.list_models())'` lists them."
-            )
-        try:
-            with _quiet():
-                network = open_clip.create_model(name, pretrained=weights, device=device)
-        except (OSError, RuntimeError, ValueError) as error:
-            tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)[:4]) or "none known"
-            raise ValueError(
-                f"embed.weights = {weights}: weights of {name} could not be loaded: {_first_line(error)}. "
-                f"Give an open_clip tag ({tags}), or without network the path of a downloaded "
-                ".safetensors or .pt file."
-            ) from error
-        config = {
-            "model_cfg": open_clip.get_model_config(name),
-            "preprocess_cfg": dict(open_clip.get_model_preprocess_cfg(network)),
-        }
-        return cls(network, open_clip.get_tokenizer(name), config)
+        config = clip_config(architecture, weights)
+        files = (Path(name) for name in (architecture, weights, weights_file) if name)
+        tokenizer = clip_tokenizer(config, [file.parent for file in files if file.is_file()])
+        file = weights_path(architecture, weights, weights_file)
+        return cls(_network(config, file, device), tokenizer, config)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> FrozenClip:
         """Read a folder that `save` wrote. Raises ValueError where it is incomplete."""
-        if not (folder / _CONFIG).is_file() or not (folder / _WEIGHTS).is_file():
+        if not (folder / CONFIG_FILE).is_file() or not (folder / _WEIGHTS).is_file():
             raise ValueError(f"{folder} holds no CLIP. Run the embed stage first.")
-        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-        name = f"local-dir:{folder}"
-        return cls(open_clip.create_model(name, device=device), open_clip.get_tokenizer(name), config)
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        network = _network(config, folder / _WEIGHTS, device)
+        return cls(network, clip_tokenizer(config, [folder]), config)
 
     def save(self, folder: Path) -> None:
-        """Write configuration and weights into an existing folder."""
-        (folder / _CONFIG).write_text(json.dumps(self._config, indent=1), encoding="utf-8")
+        """Write configuration, weights and what the tokenizer reads into an existing folder."""
+        (folder / CONFIG_FILE).write_text(json.dumps(self._config, indent=1), encoding="utf-8")
+        if hasattr(self._tokenizer, "save_pretrained"):  # a tokenizer that does not come with open_clip
+            self._tokenizer.save_pretrained(folder)
         state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
         save_file(state, folder / _WEIGHTS)
 
@@ -130,25 +123,17 @@ class FrozenClip:
         return state
 
 
-def _register(file: Path) -> str:
-    """Make a custom architecture file known to open_clip; its name is the file's."""
-    if not file.is_file():
-        raise ValueError(f"embed.architecture: {file}: no such file.")
-    open_clip.add_model_config(file)
-    return file.stem
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep open_clip, which logs by the root logger, from warning of what was asked for."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+def _network(config: dict[str, Any], weights: Path | None, device: torch.device | str) -> nn.Module:
+    """Build the network of an open_clip configuration, with random weights where none are given."""
+    with tempfile.TemporaryDirectory() as folder, quiet_open_clip():
+        (Path(folder) / CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
+        try:
+            network: nn.Module = open_clip.create_model(
+                f"local-dir:{folder}", load_weights=False, pretrained_text=False, device=device
+            )
+        except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"embed.architecture: cannot be built: {in_short(error)}.") from error
+        if weights:
+            with weights_errors(weights, "embed.weights"):
+                open_clip.load_checkpoint(network, str(weights), weights_only=True)
+    return network

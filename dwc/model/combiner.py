@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dwc.model.layers import mlp
+
+ImageWeight = Literal["learned", "equal", "untrained"]
 
 
 class Query(NamedTuple):
@@ -22,17 +24,28 @@ class Query(NamedTuple):
 
 
 class WeightedCombiner(nn.Module):
-    """λ = sigmoid(MLP([i'; t'])), query = L2(λ·i' + (1 − λ)·t'): weighs edited image and text per query."""
+    """λ = sigmoid(MLP([i'; t'])), query = L2(λ·i' + (1 − λ)·t'): weighs edited image and text per query.
 
-    def __init__(self, dim: int, dropout: float = 0.5) -> None:
+    image_weight: `learned` is the paper's; `equal` has no MLP, λ = 1/2 for every query; `untrained` leaves
+    the MLP as it was drawn. The last two are for measuring what the learned weight is worth.
+    """
+
+    def __init__(self, dim: int, dropout: float = 0.5, image_weight: ImageWeight = "learned") -> None:
         super().__init__()
-        self.weight = mlp(2 * dim, dim, 1, dropout)
+        self.weight = None if image_weight == "equal" else mlp(2 * dim, dim, 1, dropout)
+        if image_weight == "untrained":
+            self.requires_grad_(False)
 
     def forward(self, image: Float[Tensor, "batch dim"], text: Float[Tensor, "batch dim"]) -> Query:
         """Compose the edited image and the edited text into one query."""
-        weight = torch.sigmoid(self.weight(torch.cat([image, text], dim=1)))
+        weight = self._image_weight(image, text)
         query = weight * image + (1.0 - weight) * text
         return Query(unit(query), weight.squeeze(1))
+
+    def _image_weight(self, image: Tensor, text: Tensor) -> Float[Tensor, "batch 1"]:
+        if self.weight is None:
+            return image.new_full((len(image), 1), 0.5)
+        return torch.sigmoid(self.weight(torch.cat([image, text], dim=1)))
 
 
 def unit(x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:

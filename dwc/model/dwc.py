@@ -10,6 +10,7 @@ from torch import nn
 from dwc.model.backbone import Backbone, BackboneName
 from dwc.model.clip_stream import ClipStream
 from dwc.model.cnn_stream import CnnStream
+from dwc.model.combiner import ImageWeight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class ModelConfig:
 
     backbone: torchvision name; dim: embedding size D of each stream; words: vocabulary size;
     word_dim: size of a word embedding; clip_dim: embedding size E of the CLIP; resolution: image side,
-    pixels; dropout: of the CLIP stream and the combiners.
+    pixels; dropout: of the CLIP stream and the combiners; editors, image_weight: what studies switch off, see
+    the streams.
     """
 
     backbone: BackboneName
@@ -28,6 +30,8 @@ class ModelConfig:
     clip_dim: int
     resolution: int
     dropout: float = 0.5
+    editors: bool = True
+    image_weight: ImageWeight = "learned"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for config.json."""
@@ -46,5 +50,13 @@ class DWC(nn.Module):
             words=config.words,
             word_dim=config.word_dim,
             dropout=config.dropout,
+            editors=config.editors,
+            image_weight=config.image_weight,
         )
-        self.clip = ClipStream(clip_dim=config.clip_dim, dim=config.dim, dropout=config.dropout)
+        self.clip = ClipStream(
+            clip_dim=config.clip_dim,
+            dim=config.dim,
+            dropout=config.dropout,
+            editors=config.editors,
+            image_weight=config.image_weight,
+        )

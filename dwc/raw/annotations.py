@@ -5,19 +5,33 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 
 def read_json(path: Path) -> Any:
     """Parse a UTF-8 JSON file. Raises ValueError with line and column where it is not JSON."""
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
+        values = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"{path}: line {error.lineno} column {error.colno}"
         remedy = "Correct the file or fetch it again."
         raise ValueError(f"{where}: not valid JSON: {error.msg}. {remedy}") from None
+    if "\\ud" in text.lower():  # an escaped surrogate: fine in pairs, half a character alone
+        _require_whole_characters(values, path)
+    return values
+
+
+def _require_whole_characters(values: Any, path: Path) -> None:
+    try:
+        json.dumps(values, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        wrong = ascii(error.object[error.start])
+        raise ValueError(
+            f"{path}: {wrong} is half a character. Correct the text or remove the record."
+        ) from None
 
 
 def read_text(path: Path) -> str:
@@ -34,6 +48,32 @@ def read_list(path: Path) -> list[Any]:
     if not isinstance(records, list) or not records:
         raise ValueError(f"{path}: expected a JSON list with at least one record. Fetch the file again.")
     return records
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a UTF-8 text file without surrounding white space; blank ones are left out of the list."""
+    lines = [text for line in read_text(path).splitlines() if (text := line.strip())]
+    if not lines:
+        raise ValueError(f"{path}: no line with anything in it. Fetch the file again.")
+    return lines
+
+
+def require_files(root: Path, names: Iterable[str], layout: str) -> None:
+    """Raise ValueError for the first file that is not there; `layout` says what the folder should hold."""
+    for name in names:
+        if not (root / name).is_file():
+            raise ValueError(
+                f"{root / name}: no such file. {layout} Add the file, or correct data.root or data.layout."
+            )
+
+
+def require_one_category(categories: Sequence[str], name: str) -> None:
+    """Raise ValueError where categories are asked for that a layout of one category does not have."""
+    if set(categories) - {name}:
+        raise ValueError(
+            f"data.categories: this layout has one category, `{name}`, not {', '.join(categories)}. "
+            "Set data.categories to []."
+        )
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -12,34 +12,35 @@ query) and noise.json (triplet_id -> {"captions": kind of noise of each caption}
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from dwc.raw.annotations import file_stem, read_column, read_list, read_object, strings_field, text_field
-from dwc.schema import IMAGE_COLUMNS, SPLITS, TRIPLET_COLUMNS, RawData, gallery_name, triplet_id
+from dwc.raw.pictures import by_stem
+from dwc.raw.rows import image_table, triplet_table
+from dwc.schema import SPLITS, RawData, gallery_name, triplet_id
 
 REQUIRED_SPLITS = ("train", "val")
 IMAGE_FOLDERS = ("images", "all_imgs", "resized_image")
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read(root: Path, categories: Sequence[str]) -> RawData:
     """Read the folder into the two tables.
 
     An image without a file has a null path, and ids that only triplets name are in no row: both are for
-    the checks to report. Raises ValueError where a file is missing, or is not what the layout says.
+    the checks to report. Without `categories` all that have captions are read. Raises ValueError where a
+    file is missing, or is not what the layout says.
     """
+    categories = categories or _all_categories(root)
     pairs = [(category, split) for category in categories for split in _splits(root, category)]
     lists = {gallery_name(*pair): _read_list_of_images(root, *pair) for pair in pairs}
     triplets = [row for pair in pairs for row in _read_triplets(root, *pair)]
     return RawData(
-        images=_image_table(lists, _find_files(root), _optional_titles(root)),
-        triplets=pd.DataFrame(triplets, columns=list(TRIPLET_COLUMNS)),
-        relevant=_optional_relevant(root / "relevant.json"),
-        noise=_optional_noise(root / "noise.json"),
+        images=image_table(lists, _find_files(root), titles=_optional_titles(root)),
+        triplets=triplet_table(triplets),
+        relevant=_of_categories(_optional_relevant(root / "relevant.json"), categories),
+        noise=_of_categories(_optional_noise(root / "noise.json"), categories),
     )
 
 
@@ -51,6 +52,16 @@ def captions_file(category: str, split: str) -> str:
 def images_file(category: str, split: str) -> str:
     """Name of the file that lists the images, relative to the data root."""
     return f"image_splits/split.{category}.{split}.json"
+
+
+def _all_categories(root: Path) -> list[str]:
+    found = sorted(path.name.split(".")[1] for path in root.glob(captions_file("?*", "train")))
+    if not found:
+        raise ValueError(
+            f"{root / captions_file('<category>', 'train')}: no such file for any category. The FashionIQ "
+            "layout has its triplets there. Correct data.root, or choose the data.layout that fits."
+        )
+    return found
 
 
 def _splits(root: Path, category: str) -> Iterator[str]:
@@ -100,29 +111,7 @@ def _find_files(root: Path) -> dict[str, str]:
         )
     with os.scandir(root / folder) as entries:
         names = [entry.name for entry in entries]
-    return {stem: f"{folder}/{name}" for stem, name in _by_stem(names)}
-
-
-def _by_stem(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """(stem, name) of the image files, the preferred suffix of a stem last so that it wins in a dict."""
-    ranked = []
-    for name in names:
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122 -- no Path for each of 70,000 names
-        if suffix.lower() in SUFFIXES:
-            ranked.append((-SUFFIXES.index(suffix.lower()), stem, name))
-    return ((stem, name) for _, stem, name in sorted(ranked))
-
-
-def _image_table(
-    lists: Mapping[str, list[str]], files: Mapping[str, str], titles: Mapping[str, str]
-) -> pd.DataFrame:
-    """One row per image, in the order of first mention, with every list that it stands in."""
-    galleries: dict[str, list[str]] = {}
-    for gallery, ids in lists.items():
-        for name in ids:
-            galleries.setdefault(name, []).append(gallery)
-    rows = [(name, files.get(name), where, name, titles.get(name)) for name, where in galleries.items()]
-    return pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)).astype({"path": "str", "title": "str"})
+    return {stem: f"{folder}/{name}" for stem, name in by_stem(names)}
 
 
 def _optional_titles(root: Path) -> dict[str, str]:
@@ -138,6 +127,11 @@ def _optional_relevant(path: Path) -> dict[str, list[str]]:
 def _optional_noise(path: Path) -> dict[str, list[str]]:
     values = read_object(path) if path.is_file() else {}
     return {name: _kinds_of_noise(record, f"{path} triplet {name}") for name, record in values.items()}
+
+
+def _of_categories(values: dict[str, list[str]], categories: Sequence[str]) -> dict[str, list[str]]:
+    """Leave out what is said of categories that are not used."""
+    return {name: value for name, value in values.items() if name.partition(".")[0] in categories}
 
 
 def _kinds_of_noise(record: Any, where: str) -> list[str]:

@@ -46,6 +46,11 @@ class StageRun:
                 raise ValueError(f"metric {name!r}: use up to 250 letters, digits and `_-. :/`.")
         self._metrics.add([Metric(name, float(value), now, step or 0) for name, value in metrics.items()])
 
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Mark the run with names and values by which runs are searched."""
+        for name, value in tags.items():
+            self._client.set_tag(self.id, name, value)
+
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Keep a file, or everything in a folder, under `folder` of the run's artifacts."""
         if path.is_dir():

@@ -24,7 +24,7 @@ from dwc.files import atomic_folder
 FORMAT = 1
 _RECORDED_VERSIONS = ("numpy", "open-clip-torch", "pillow", "torch", "torchvision")
 
-Embeddings = Float32[np.ndarray, "images dim"]
+Embeddings = Float32[np.ndarray, "_ _"]  # images, dim; whether they fit is said by `Gallery` and `Retriever`
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dwc.evaluation.explanation import Explanation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -37,3 +39,16 @@ class Answer:
     def image_weight(self) -> float:
         """Mean of both streams."""
         return (self.image_weight_cnn + self.image_weight_clip) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedAnswer:
+    """An answer with why it is so.
+
+    explanation: judged by the first image found (its `judged` counts within the category searched); captions:
+    the texts as they were read.
+    """
+
+    answer: Answer
+    explanation: Explanation
+    captions: tuple[str, ...]

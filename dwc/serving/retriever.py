@@ -8,16 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from dwc.evaluation.encode import encode_words
+from dwc.evaluation.encoded import Streams
+from dwc.evaluation.explainer import Explainer
 from dwc.model.bundle import load_bundle
 from dwc.model.clip import FrozenClip
 from dwc.model.combiner import Query, unit
 from dwc.model.dwc import DWC
 from dwc.model.inputs import normalise
 from dwc.serving.package import Gallery, load_gallery, read_about
-from dwc.serving.questions import Answer, Question
+from dwc.serving.questions import Answer, ExplainedAnswer, Question
 from dwc.serving.ranking import best_positions, rows_by_category
 from dwc.store.pictures import Pixels, open_picture, square
 from dwc.store.texts import clean, sentence
@@ -83,6 +86,22 @@ class Retriever:
         question = Question(image=image, text=text, k=k, image_weight=image_weight, category=category)
         return self._answer([self._prepare(question)])[0]
 
+    def explain(
+        self, image: bytes, text: str | Sequence[str], k: int = 10, category: str | None = None
+    ) -> ExplainedAnswer:
+        """Rank as `search` does, and explain the query by its first result. Raises the same errors."""
+        prepared = self._prepare(Question(image=image, text=text, k=k, category=category))
+        answer = self._answer([prepared])[0]
+        rows = self._rows(category)
+        explainer = Explainer(model=self._model, clip=self._clip, vocabulary=self._vocabulary)
+        explanation = explainer.explain(
+            prepared.pixels,
+            prepared.captions,
+            self._searched(category),
+            judged=[self.ids[row] for row in rows].index(answer.ids[0]),
+        )
+        return ExplainedAnswer(answer=answer, explanation=explanation, captions=prepared.captions)
+
     def search_many(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer questions in batches. Raises ValueError naming the first row (from 0) that is wrong."""
         answers: list[Answer] = []
@@ -133,7 +152,7 @@ class Retriever:
         weights: Float[Tensor, " batch"],
     ) -> Query:
         stream = self._model.cnn
-        words, mask = self._words(captions)
+        words, mask = encode_words(self._vocabulary, captions)
         composed = stream.compose(
             stream.feature_map(normalise(pixels)), words.to(pixels.device), mask.to(pixels.device)
         )
@@ -149,18 +168,10 @@ class Retriever:
         composed = self._model.clip.compose(self._clip.encode_images(pixels), texts)
         return _weighted(composed.query, composed.image, composed.text, weights)
 
-    def _words(
-        self, captions: Sequence[Sequence[str]]
-    ) -> tuple[Int[Tensor, "batch words"], Bool[Tensor, "batch words"]]:
-        rows = [torch.tensor(self._vocabulary.encode(row)) for row in captions]
-        lengths = torch.tensor([len(row) for row in rows])
-        words = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        return words, torch.arange(words.shape[1])[None, :] < lengths[:, None]
-
     def _ranked(
         self, question: Question, scores: Float[np.ndarray, " images"], cnn_weight: float, clip_weight: float
     ) -> Answer:
-        rows = self._members[question.category] if question.category else np.arange(len(self.ids))
+        rows = self._rows(question.category)
         best = rows[best_positions(scores[rows], question.k)]
         return Answer(
             ids=[self.ids[row] for row in best],
@@ -168,6 +179,16 @@ class Retriever:
             image_weight_cnn=cnn_weight,
             image_weight_clip=clip_weight,
         )
+
+    def _rows(self, category: str | None) -> Int[np.ndarray, " images"]:
+        """Gallery rows that a search looks through."""
+        return self._members[category] if category else np.arange(len(self.ids))
+
+    def _searched(self, category: str | None) -> Streams:
+        """Both streams' embeddings of what a search looks through; the whole gallery is not copied."""
+        rows = self._members[category] if category else slice(None)
+        cnn, clip = self._cnn_gallery[rows], self._clip_gallery[rows]
+        return Streams(cnn=torch.from_numpy(cnn), clip=torch.from_numpy(clip))
 
 
 def _check_sizes(model: DWC, clip: FrozenClip, vocabulary: Vocabulary, gallery: Gallery) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dwc.schema import DRAW
 from dwc.store.pixels import build_pixels
-from dwc.store.texts import CaptionVariants, clean, sentence, variants
+from dwc.store.texts import CaptionJoining, CaptionVariants, clean, sentence, variants
 from dwc.store.vocabulary import Vocabulary
 
 
@@ -22,6 +23,7 @@ def build_store(
     resolution: int,
     min_word_count: int,
     caption_variants: CaptionVariants,
+    caption_joining: CaptionJoining = "and_token",
     max_megapixels: float = 100.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
@@ -38,6 +40,7 @@ def build_store(
     vocabulary = Vocabulary.build(
         (text for row, used in zip(captions, training, strict=True) if used for text in row),
         min_count=min_word_count,
+        and_token=caption_joining == "and_token",
     )
     vocabulary.save(folder / "vocabulary.json")
     shown = [
@@ -70,10 +73,13 @@ def _text_table(shown: list[list[tuple[str, ...]]], vocabulary: Vocabulary) -> p
 def _triplet_table(
     triplets: pd.DataFrame, images: pd.DataFrame, shown: list[list[tuple[str, ...]]], texts: pd.DataFrame
 ) -> pd.DataFrame:
-    """The triplets by row numbers of the store; target -1 where it is withheld."""
+    """The triplets by row numbers of the store; target -1 where it is withheld.
+
+    Where training pairs are drawn for every epoch, the drawing's number goes along.
+    """
     image_row = {name: row for row, name in enumerate(images["image_id"])}
     text_row = {captions: row for row, captions in enumerate(texts["captions"])}
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "triplet_id": triplets["triplet_id"].to_numpy(),
             "category": triplets["category"].to_numpy(),
@@ -84,6 +90,7 @@ def _triplet_table(
             "texts": [[text_row[captions] for captions in row] for row in shown],
         }
     )
+    return table.assign(**{DRAW: triplets[DRAW].to_numpy()}) if DRAW in triplets else table
 
 
 def _target_labels(triplets: pd.DataFrame, images: pd.DataFrame) -> list[int]:

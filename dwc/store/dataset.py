@@ -64,7 +64,7 @@ class Store:
 
 
 def padded(
-    words: Sequence[Int[np.ndarray, " words"] | list[int]],
+    words: Sequence[Int[np.ndarray, " _"] | list[int]],
 ) -> tuple[Int[np.ndarray, "texts words"], Int[np.ndarray, " texts"]]:
     """Word ids of all texts as rows of one array, zeros after their ends, and each text's length."""
     lengths = np.array([len(row) for row in words], dtype=np.int64)

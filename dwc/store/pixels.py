@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from dwc.decoding import own_size_limit
+from dwc.parallel import bounded_map
 from dwc.store.pictures import Pixels, open_picture, square
 
 AllPixels = UInt8[np.ndarray, "images side side 3"]
@@ -32,8 +34,8 @@ def build_pixels(
     """
     pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
     decode = partial(_decode, side=side, max_megapixels=max_megapixels)
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for row, picture in enumerate(pool.map(decode, paths)):
+    with own_size_limit(), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for row, picture in enumerate(bounded_map(pool, decode, paths, window=64)):
             pixels[row] = picture
             if progress:
                 progress(row + 1, len(paths))

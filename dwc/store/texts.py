@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import Literal
 
 CaptionVariants = Literal["joined", "orders_and_singles"]
+CaptionJoining = Literal["and_token", "and_word"]
 
 
 def sentence(captions: Sequence[str]) -> str:

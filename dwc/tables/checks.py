@@ -15,34 +15,71 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metadata_types import FailureSeverity
 
+from dwc.tables.availability import MissingImages
 from dwc.tables.build import Tables
-from dwc.tables.evidence import image_evidence, side_file_evidence, triplet_evidence
-from dwc.tables.findings import Check, Example, ValidationResult
-from dwc.tables.quarantine import quarantined_triplets
-from dwc.tables.rules import Rule, image_rules, side_file_rules, triplet_rules
-from dwc.tables.summary import count
+from dwc.tables.evidence import image_evidence, side_file_evidence, split_evidence, triplet_evidence
+from dwc.tables.findings import Check, Example
+from dwc.tables.image_rules import image_rules
+from dwc.tables.leakage import find_leakage
+from dwc.tables.published_counts import compare_counts, count_evidence, published_count_rules, recognised
+from dwc.tables.quarantine import left_out, without
+from dwc.tables.result import ValidationResult
+from dwc.tables.rules import Rule
+from dwc.tables.summary import count, count_splits
+from dwc.tables.triplet_rules import side_file_rules, split_rules, triplet_rules
 
 MAX_EXAMPLES = 100
 """Failing rows that a check keeps; it counts them all."""
 
 
 def run_checks(
-    tables: Tables, *, min_side: int, max_megapixels: float, min_caption_words: int
+    tables: Tables,
+    *,
+    dataset: str,
+    min_side: int,
+    max_megapixels: float,
+    min_caption_words: int,
+    missing_images: MissingImages,
+    exclude_eval_images: bool,
 ) -> ValidationResult:
     """Run every check; none is left out because another failed.
 
-    `min_side` in pixels; fewer words than `min_caption_words` in a caption give a warning.
+    `dataset` is its name, by which published counts are known; `min_side` in pixels; fewer words than
+    `min_caption_words` in a caption give a warning; `missing_images` and `exclude_eval_images` as in
+    params.yaml: they decide what is left out of the result's `kept` tables.
     """
-    context = _silent_context()
+    kept = without(
+        tables,
+        left_out(
+            tables,
+            missing_images=missing_images,
+            max_megapixels=max_megapixels,
+            exclude_eval_images=exclude_eval_images,
+        ),
+    )
+    leakage, splits = find_leakage(tables.images), count_splits(tables, kept)
+    published = compare_counts(tables, dataset)
     suites = [
-        ("images", image_evidence(tables.images), image_rules(min_side, max_megapixels)),
-        ("triplets", triplet_evidence(tables), triplet_rules(min_caption_words)),
+        (
+            "images",
+            image_evidence(tables.images, leakage.near_duplicates, max_megapixels),
+            image_rules(min_side, max_megapixels, missing_images, exclude_eval_images),
+        ),
+        ("triplets", triplet_evidence(tables), triplet_rules(min_caption_words, missing_images)),
+        ("splits", split_evidence(splits), split_rules()),
         ("side_files", side_file_evidence(tables), side_file_rules()),
+        ("published_counts", count_evidence(published, dataset), published_count_rules()),
     ]
+    context = _silent_context()
     checks = [check for name, rows, rules in suites for check in _run_suite(context, name, rows, rules)]
-    quarantined = quarantined_triplets(tables.triplets)
-    counts = count(tables, checks, quarantined)
-    return ValidationResult(checks=tuple(checks), quarantined=quarantined, counts=counts)
+    return ValidationResult(
+        checks=tuple(checks),
+        kept=kept,
+        splits=tuple(splits),
+        leakage=leakage,
+        counts=count(tables, kept, checks, leakage),
+        recognised=recognised(published, dataset),
+    )
 
 
 def _silent_context() -> AbstractDataContext:

@@ -12,14 +12,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dwc.schema import gallery_name
+from dwc.schema import DRAW, gallery_name
+from dwc.tables.availability import serves_evaluation, unusable
 from dwc.tables.build import Tables
+from dwc.tables.lookalikes import alike, fold, suggest
+from dwc.tables.phrases import reveals, says_nothing
+from dwc.tables.summary import SplitCounts
 
 
-def image_evidence(images: pd.DataFrame) -> pd.DataFrame:
+def image_evidence(
+    images: pd.DataFrame, near_duplicates: pd.DataFrame, max_megapixels: float
+) -> pd.DataFrame:
     """One row per image. Sizes are null where the file could not be read; `file` is where to look."""
     width, height = images["width"].where(images["width"] > 0), images["height"].where(images["height"] > 0)
     listed = images["galleries"].map(lambda galleries: f"image list {galleries[0]}")
+    other_spelling = alike(images["image_id"].dropna())
+    evaluated = images["galleries"].map(serves_evaluation).astype(bool)
     return pd.DataFrame(
         {
             "file": images["path"].fillna(listed),
@@ -35,6 +43,11 @@ def image_evidence(images: pd.DataFrame) -> pd.DataFrame:
             "overlap": [_overlap(galleries, same_category=True) for galleries in images["galleries"]],
             "leak": [_overlap(galleries, same_category=False) for galleries in images["galleries"]],
             "twin": _twins(images),
+            "near_duplicate": images["image_id"].map(_near_duplicates(near_duplicates)),
+            "unusable": unusable(images, max_megapixels).where(evaluated, None),
+            "link": images["link"],
+            "spelling": images["spelling"],
+            "other_spelling": images["image_id"].map(other_spelling),
         }
     )
 
@@ -44,13 +57,21 @@ def triplet_evidence(tables: Tables) -> pd.DataFrame:
     triplets = tables.triplets
     blanks = triplets["captions"].map(lambda captions: sum(not caption.strip() for caption in captions))
     counts = triplets["captions"].map(len)
+    texts = triplets["captions"].map(_quoted)
+    titles = triplets["target_id"].map(
+        dict(zip(tables.images["image_id"], tables.images["title"], strict=True))
+    )
     columns = ["triplet_id", "category", "split", "reference_id", "target_id"]
     return pd.DataFrame(
         {
             "file": triplets["source"],
             "record": triplets["record"],
             **{column: triplets[column] for column in columns},
-            "text": triplets["captions"].map(_quoted),
+            "text": texts,
+            "drawing": triplets.get(DRAW, 0),
+            "other_text": _other_texts(triplets, texts),
+            "empty_phrase": triplets["captions"].map(says_nothing),
+            "revealed": [reveals(*pair) for pair in zip(triplets["captions"], titles, strict=True)],
             "target_missing": triplets["target_id"].isna() & triplets["split"].isin(["train", "val"]),
             "self_pair": triplets["reference_id"] == triplets["target_id"],
             "caption_count": counts,
@@ -79,6 +100,12 @@ def side_file_evidence(tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["file", "triplet_id", "problem"]).assign(record=None)
 
 
+def split_evidence(counts: Sequence[SplitCounts]) -> pd.DataFrame:
+    """One row per category and split that has triplets."""
+    rows = pd.DataFrame(counts, columns=list(SplitCounts._fields))
+    return rows.assign(file=rows["category"] + "." + rows["split"], record=None)
+
+
 def fewest_words(captions: Sequence[str]) -> float:
     """Words of the shortest caption that is not blank; nan where all are."""
     return float(min((len(caption.split()) for caption in captions if caption.strip()), default=np.nan))
@@ -89,13 +116,18 @@ def _quoted(captions: Sequence[str]) -> str:
 
 
 def _memberships(tables: Tables) -> dict[str, list[str | None]]:
-    """Which ends of each triplet are in no list, have no file, or lie outside the triplet's own list."""
+    """Which ends of each triplet are in no list, have no file, or lie outside the triplet's own list.
+
+    An end in no list that differs from a listed one in spelling alone is named with it.
+    """
     images, triplets = tables.images, tables.triplets
     listed = set(images["image_id"])
     filed = set(images["image_id"][images["path"].notna()])
     members = _members(images)
+    folded = {fold(name): name for name in listed}
     found: dict[str, list[str | None]] = {
         "unlisted": [],
+        "unlisted_query": [],
         "without_file": [],
         "outside": [],
         "outside_train": [],
@@ -107,13 +139,38 @@ def _memberships(tables: Tables) -> dict[str, list[str | None]]:
         known = {role: image for role, image in roles.items() if image in listed}
         strangers = {role: image for role, image in known.items() if (image, gallery) not in members}
         unlisted = {role: image for role, image in roles.items() if role not in known and not pd.isna(image)}
-        found["unlisted"].append(_named(unlisted))
+        named = _named({role: _hinted(name, folded) for role, name in unlisted.items()})
+        found["unlisted"].append(named)
+        found["unlisted_query"].append(named if split != "train" else None)
         found["without_file"].append(
             _named({role: image for role, image in known.items() if image not in filed})
         )
         found["outside"].append(_named(strangers if split != "train" else {}))
         found["outside_train"].append(_named(strangers if split == "train" else {}))
     return found
+
+
+def _hinted(name: str, folded: dict[str, str]) -> str:
+    meant = suggest(name, folded)
+    return f"{name} (is {meant} meant?)" if meant else name
+
+
+def _other_texts(triplets: pd.DataFrame, texts: pd.Series) -> list[str | None]:
+    """Where the same pair stands again with other captions: those."""
+    pairs = list(zip(triplets["split"], triplets["reference_id"], triplets["target_id"], strict=True))
+    standing: dict[Any, dict[str, None]] = {}
+    for pair, text in zip(pairs, texts, strict=True):
+        if isinstance(pair[2], str):
+            standing.setdefault(pair, {})[text] = None
+    return [
+        next((other for other in standing.get(pair, ()) if other != text), None)
+        for pair, text in zip(pairs, texts, strict=True)
+    ]
+
+
+def _near_duplicates(found: pd.DataFrame) -> dict[str, str]:
+    rows = zip(found["image_id"], found["training_id"], found["training_lists"], strict=True)
+    return {image: f"{training} of {lists}" for image, training, lists in rows}
 
 
 def _named(ends: dict[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,27 +17,54 @@ from matplotlib.ticker import MaxNLocator
 from dwc.html import figure_axes, figure_svg, render
 from dwc.schema import SPLITS
 from dwc.tables.build import Tables
-from dwc.tables.findings import ValidationResult
-from dwc.tables.samples import Sample
+from dwc.tables.result import ValidationResult
+from dwc.tables.samples import Pair, Sample
 from dwc.tables.summary import count_categories
 
 EXAMPLES_SHOWN = 10
 QUARANTINED_SHOWN = 50
+_CAUSES = {
+    "missing_image": "for want of an image",
+    "evaluation_image": "with an image that evaluation uses",
+    "self_pair": "whose reference is the target",
+    "no_text": "without text",
+    "layout": "that the layout cannot use",
+}
 
 
 def write_report(
-    result: ValidationResult, tables: Tables, folder: Path, *, samples: Sequence[Sample] = ()
+    result: ValidationResult,
+    tables: Tables,
+    folder: Path,
+    *,
+    samples: Sequence[Sample] = (),
+    pairs: Sequence[Pair] = (),
 ) -> None:
-    """Write report.html, results.json and quarantine.csv into the folder; same findings, same bytes."""
-    (folder / "report.html").write_text(_page(result, tables, samples), encoding="utf-8")
+    """Write report.html, results.json and three lists into the folder; same findings, same bytes.
+
+    quarantine.csv and left_out_images.csv hold what is not used, near_duplicates.csv the evaluation images
+    that nearly equal a training image.
+    """
+    (folder / "report.html").write_text(_page(result, tables, samples, pairs), encoding="utf-8")
     results = json.dumps(_results(result), ensure_ascii=False, indent=1)
     (folder / "results.json").write_text(results + "\n", encoding="utf-8")
-    _quarantine_rows(result.quarantined).to_csv(folder / "quarantine.csv", index=False, lineterminator="\n")
+    _write_csv(_quarantine_rows(result.quarantined), folder / "quarantine.csv")
+    _write_csv(_image_rows(result.kept.left_out.images), folder / "left_out_images.csv")
+    _write_csv(result.leakage.near_duplicates, folder / "near_duplicates.csv")
+
+
+def _write_csv(rows: pd.DataFrame, path: Path) -> None:
+    rows.to_csv(path, index=False, lineterminator="\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _results(result: ValidationResult) -> dict[str, Any]:
     checks = [{**asdict(check), "success": check.success} for check in result.checks]
-    return {"success": not result.errors, "counts": result.counts, "checks": checks}
+    return {
+        "success": not result.errors,
+        "recognised": result.recognised,
+        "counts": result.counts,
+        "checks": checks,
+    }
 
 
 def _quarantine_rows(quarantined: pd.DataFrame) -> pd.DataFrame:
@@ -44,7 +72,13 @@ def _quarantine_rows(quarantined: pd.DataFrame) -> pd.DataFrame:
     return quarantined[columns].assign(captions=quarantined["captions"].map(" | ".join))
 
 
-def _page(result: ValidationResult, tables: Tables, samples: Sequence[Sample]) -> str:
+def _image_rows(images: pd.DataFrame) -> pd.DataFrame:
+    rows = images[["image_id", "reason", "path", "galleries"]]
+    return rows.assign(galleries=rows["galleries"].map(" ".join)).rename(columns={"galleries": "lists"})
+
+
+def _page(result: ValidationResult, tables: Tables, samples: Sequence[Sample], pairs: Sequence[Pair]) -> str:
+    left = result.kept.left_out
     failed = [*result.errors, *result.warnings]
     return render(
         "validation.html.j2",
@@ -55,7 +89,10 @@ def _page(result: ValidationResult, tables: Tables, samples: Sequence[Sample]) -
         categories=count_categories(tables),
         titled=int(tables.images["title"].notna().sum()),
         figures=_figures(tables),
+        missing_images=_image_rows(left.images[left.images["cause"] == "missing_image"]).to_dict("records"),
+        causes=[(_CAUSES[name], number) for name, number in Counter(left.triplets["cause"]).most_common()],
         samples=samples,
+        pairs=pairs,
         quarantined=_quarantine_rows(result.quarantined).to_dict("records"),
         examples_shown=EXAMPLES_SHOWN,
         quarantined_shown=QUARANTINED_SHOWN,

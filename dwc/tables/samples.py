@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from PIL import Image
 
+from dwc.decoding import open_picture
 from dwc.html import picture
 from dwc.tables.build import Tables
+from dwc.tables.leakage import Leakage
 
 PER_CATEGORY = 2
+PAIRS = 6
 SIDE = 160
 
 
@@ -25,6 +27,17 @@ class Sample(NamedTuple):
     target: str
 
 
+class Pair(NamedTuple):
+    """An evaluation image and the training image that it nearly equals; the pictures are data URIs."""
+
+    image_id: str
+    lists: str
+    picture: str
+    training_id: str
+    training_lists: str
+    training_picture: str
+
+
 def choose_samples(tables: Tables, root: Path, *, max_megapixels: float) -> list[Sample]:
     """Take triplets with readable pictures, spread over each category's training split; always the same."""
     pixels = tables.images["width"] * tables.images["height"]
@@ -35,12 +48,27 @@ def choose_samples(tables: Tables, root: Path, *, max_megapixels: float) -> list
     return [
         Sample(
             row["triplet_id"],
-            _thumbnail(root / paths[row["reference_id"]]),
+            _thumbnail(root / paths[row["reference_id"]], max_megapixels),
             [caption for caption in row["captions"] if caption.strip()],
-            _thumbnail(root / paths[row["target_id"]]),
+            _thumbnail(root / paths[row["target_id"]], max_megapixels),
         )
         for _, rows in shown.groupby("category")
         for row in _spread(rows)
+    ]
+
+
+def choose_pairs(leakage: Leakage, root: Path, *, max_megapixels: float) -> list[Pair]:
+    """Take the first few near-duplicates to show."""
+    return [
+        Pair(
+            row["image_id"],
+            row["lists"],
+            _thumbnail(root / row["path"], max_megapixels),
+            row["training_id"],
+            row["training_lists"],
+            _thumbnail(root / row["training_path"], max_megapixels),
+        )
+        for row in leakage.near_duplicates.head(PAIRS).to_dict("records")
     ]
 
 
@@ -49,7 +77,7 @@ def _spread(rows: pd.DataFrame) -> Iterator[pd.Series]:
         yield rows.iloc[number * len(rows) // PER_CATEGORY]
 
 
-def _thumbnail(path: Path) -> str:
-    with Image.open(path) as image:
-        image.thumbnail((SIDE, SIDE))
-        return picture(image)
+def _thumbnail(path: Path, max_megapixels: float) -> str:
+    image = open_picture(path, max_megapixels=max_megapixels)
+    image.thumbnail((SIDE, SIDE))
+    return picture(image)

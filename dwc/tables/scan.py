@@ -1,19 +1,16 @@
-"""Reading one image file to the end: digest, size, and whether it decodes."""
+"""Reading one image file to the end: digest, size, whether it decodes, and what it looks like."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Decoders that are tried, whatever the file's suffix; Pillow's others include ones that run programs."""
+from dwc.decoding import TooLargeError, UndecodableError, decode
+from dwc.tables.fingerprint import fingerprint
 
 
 class Scan(NamedTuple):
@@ -23,44 +20,55 @@ class Scan(NamedTuple):
     height: int = 0
     digest: str | None = None
     problem: str | None = None
+    fingerprint: str | None = None
+    link: str | None = None
 
 
-def scan(path: Path | None, *, max_megapixels: float) -> Scan:
-    """Read and decode a file. A larger picture than `max_megapixels` is measured but not decoded."""
-    if path is None:
+def scan(root: Path, name: str | None, *, max_megapixels: float) -> Scan:
+    """Read and decode the file `name` under `root`, an absolute path without links.
+
+    A larger picture than `max_megapixels` is measured but not decoded. Memory is that of one picture.
+    """
+    if name is None:
         return Scan()
+    if leaves_root(name):
+        return Scan(problem="leads out of the data folder and is not read")
+    path = root / name
     try:
-        content = path.read_bytes()
+        link = _link_to_outside(root, path)
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait for ever
+            return Scan(problem="is no regular file")
+        with path.open("rb") as file:
+            return _read(file, max_megapixels)._replace(link=link)
+    except FileNotFoundError:
+        return Scan(problem="is a link to a file that does not exist")
     except OSError as error:
         return Scan(problem=f"cannot be read: {error.strerror}")
-    width, height, problem = _decode(content, max_megapixels * 1e6)
-    return Scan(width, height, hashlib.sha256(content).hexdigest(), problem)
 
 
-@contextmanager
-def scanning() -> Iterator[None]:
-    """Let Pillow tell the size of every picture: its own limit would refuse; ours is in `scan`.
+def leaves_root(name: str) -> bool:
+    """Whether a path, relative to the data root with forward slashes, leads out of it."""
+    parts = PurePosixPath(name).parts
+    return name.startswith("/") or ".." in parts or "\0" in name
 
-    Not for use inside threads: it lifts the limit, and silences warnings, for the whole process.
-    """
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+
+def _read(file: BufferedReader, max_megapixels: float) -> Scan:
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not file.tell():
+        return Scan(digest=digest, problem="is an empty file")
+    file.seek(0)
     try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+        picture = decode(file, max_megapixels=max_megapixels)
+    except TooLargeError as error:
+        return Scan(*error.size, digest=digest)
+    except UndecodableError as error:
+        return Scan(digest=digest, problem=str(error))
+    return Scan(*picture.size, digest=digest, fingerprint=fingerprint(picture).hex())
 
 
-def _decode(content: bytes, max_pixels: float) -> tuple[int, int, str | None]:
-    if not content:
-        return 0, 0, "is an empty file"
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height <= max_pixels:
-                image.load()
-    except UnidentifiedImageError:
-        return 0, 0, f"is no picture that can be read ({', '.join(FORMATS)})"
-    except Exception as error:  # Pillow's decoders raise errors of many kinds when a file is broken
-        return 0, 0, f"does not decode: {' '.join(str(error).split()) or type(error).__name__}"
-    return width, height, None
+def _link_to_outside(root: Path, path: Path) -> str | None:
+    """Where the file itself is a link to, if that is outside; a linked folder is the user's own layout."""
+    if not path.is_symlink():
+        return None
+    target = os.path.realpath(path)
+    return None if Path(target).is_relative_to(root) else target

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from open_clip.loss import ClipLoss
-from torch import Tensor
+from torch import Tensor, nn
 
 from dwc.model.clip import FrozenClip
 from dwc.model.precision import autocast
 from dwc.store.pixels import AllPixels
 from dwc.training.augment import random_view
-from dwc.training.optimiser import learning_rate_factor, set_learning_rate
+from dwc.training.optimiser import learning_rate_factor
+from dwc.training.words import text_tower
 
 
 def adapt_clip(
@@ -26,6 +28,7 @@ def adapt_clip(
     epochs: int,
     batch_size: int,
     learning_rate: float,
+    text_learning_rate_factor: float,
     weight_decay: float,
     warmup: float,
     crop_scale: float,
@@ -37,13 +40,18 @@ def adapt_clip(
 ) -> list[dict[str, float]]:
     """Train `clip` in place on (image row, title) pairs with open_clip's loss; return each epoch's mean loss.
 
+    text_learning_rate_factor: share of the learning rate for the text tower's weights below its projection.
     Images are cropped, turned and mirrored at random and words of titles left out: few pairs go a long way.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     network, loss = clip.network, ClipLoss()
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
+        _parameter_groups(network, text_learning_rate_factor),
+        lr=learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=weight_decay,
+        fused=True,
     )
     per_epoch = max(1, len(rows) // batch_size)
     history: list[dict[str, float]] = []
@@ -53,7 +61,8 @@ def adapt_clip(
         for number in range(per_epoch):
             step = epoch * per_epoch + number
             factor = learning_rate_factor(step, epochs * per_epoch, schedule="cosine", warmup=warmup)
-            set_learning_rate(optimiser, learning_rate * factor)
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * factor * group["factor"]
             picked = order[number * batch_size : (number + 1) * batch_size]
             tokens = clip.tokenize([_drop_words(titles[item], word_dropout, random) for item in picked])
             with autocast(clip.device, bf16):
@@ -72,6 +81,14 @@ def adapt_clip(
         history.append({"epoch": epoch + 1, "loss": total / per_epoch})
     network.eval()
     return history
+
+
+def _parameter_groups(network: nn.Module, text_factor: float) -> list[dict[str, Any]]:
+    """The rest, and the text tower below its projection; each with its `factor` of the learning rate."""
+    projection = getattr(network, "text_projection", None)
+    slow = {id(weight): weight for weight in text_tower(network) if weight is not projection}
+    fast = [weight for weight in network.parameters() if id(weight) not in slow]
+    return [{"params": fast, "factor": 1.0}, {"params": list(slow.values()), "factor": text_factor}]
 
 
 def _augment(

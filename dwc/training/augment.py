@@ -15,13 +15,15 @@ def random_view(
     *,
     smallest_area: float,
     rotation: float,
+    side: int | None = None,
     generator: torch.Generator,
-) -> Float[Tensor, "batch 3 side side"]:
+) -> Float[Tensor, "batch 3 view_side view_side"]:
     """Cut from each image a square of `smallest_area` to 1 of its area, turned by up to `rotation` degrees.
 
-    The result has the images' size; what lies outside an image is mirrored in.
+    The result has `side` pixels a side, or the images' own; what lies outside an image is mirrored in.
     """
-    if smallest_area >= 1.0 and rotation == 0.0:
+    side = side or images.shape[-1]
+    if smallest_area >= 1.0 and rotation == 0.0 and side == images.shape[-1]:
         return images
     drawn = torch.rand(len(images), 4, generator=generator)
     scale = (smallest_area + (1.0 - smallest_area) * drawn[:, 0]).sqrt()
@@ -31,5 +33,5 @@ def random_view(
     affine = torch.stack(
         [torch.stack([cosine, -sine, shift[:, 0]], 1), torch.stack([sine, cosine, shift[:, 1]], 1)], 1
     )
-    grid = F.affine_grid(affine.to(images.device), list(images.shape), align_corners=False)
+    grid = F.affine_grid(affine.to(images.device), [len(images), 3, side, side], align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from dwc.model.inputs import normalise
+from dwc.schema import DRAW
 from dwc.store.dataset import Store
 from dwc.training.augment import random_view
 
@@ -33,9 +34,10 @@ class Batch:
 class TripletBatches:
     """Batches of one epoch after another; an incomplete last batch is left out.
 
-    triplets: rows of `store.triplets`; flip: mirror each image half of the time; crop_scale: smallest share
-    of the area that a crop keeps; rotation: largest turn, degrees (both for the CNN stream only, CLIP's
-    embeddings being cached).
+    triplets: rows of `store.triplets`; where pairs were drawn several times, each epoch takes one drawing
+    after the other, and as many batches as the smallest has; flip: mirror each image half of the time;
+    crop_scale: smallest share of the area that a crop keeps; rotation: largest turn, degrees; side: of what
+    the network sees, pixels (these three for the CNN stream only, CLIP's embeddings being cached).
     """
 
     def __init__(
@@ -48,12 +50,15 @@ class TripletBatches:
         flip: bool,
         crop_scale: float,
         rotation: float = 0.0,
+        side: int | None = None,
         device: torch.device,
     ) -> None:
-        if len(triplets) < batch_size:
+        self._drawings = _drawings(triplets)
+        self._smallest = min(len(rows) for rows in self._drawings)
+        if self._smallest < batch_size:
             raise ValueError(
-                f"train.batch_size = {batch_size}, but only {len(triplets)} training triplets are left after "
-                "holding some back. Lower train.batch_size or train.holdout."
+                f"train.batch_size = {batch_size}, but only {self._smallest} training triplets are left "
+                "after holding some back. Lower train.batch_size or train.holdout."
             )
         self._store = store
         self._reference = triplets["reference"].to_numpy()
@@ -65,17 +70,19 @@ class TripletBatches:
         self._flip = flip
         self._crop_scale = crop_scale
         self._rotation = rotation
+        self._side = side
         self._device = device
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return len(self._reference) // self._batch_size
+        return self._smallest // self._batch_size
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield the batches of epoch `number`, which alone with the seed decides them."""
         random = np.random.default_rng([self._seed, number])
         generator = torch.Generator().manual_seed(int(random.integers(2**63)))
-        order = random.permutation(len(self._reference))
+        rows = self._drawings[number % len(self._drawings)]
+        order = rows[random.permutation(len(rows))]
         for start in range(0, len(self) * self._batch_size, self._batch_size):
             yield self._batch(order[start : start + self._batch_size], random, generator)
 
@@ -109,7 +116,11 @@ class TripletBatches:
             mirrored[:, None], self._store.clip_mirrored[rows], self._store.clip_images[rows]
         )
         views = random_view(
-            images, smallest_area=self._crop_scale, rotation=self._rotation, generator=generator
+            images,
+            smallest_area=self._crop_scale,
+            rotation=self._rotation,
+            side=self._side,
+            generator=generator,
         )
         return views, self._move(torch.from_numpy(embeddings))
 
@@ -118,8 +129,27 @@ class TripletBatches:
 
 
 def split_holdout(triplets: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Divide training triplets into those learnt from and the held-out ones that choose the checkpoint."""
+    """Divide training triplets into those learnt from and the held-out ones that choose the checkpoint.
+
+    Where pairs were drawn several times, all pairs of a share of the reference images are held back, and the
+    first drawing of them chooses.
+    """
     random = np.random.default_rng([seed, 0x401D])
-    held = np.zeros(len(triplets), dtype=bool)
-    held[random.permutation(len(triplets))[: round(share * len(triplets))]] = True
-    return triplets[~held].reset_index(drop=True), triplets[held].reset_index(drop=True)
+    if DRAW in triplets:
+        references = np.unique(triplets["reference"].to_numpy())
+        chosen = random.permutation(references)[: round(share * len(references))]
+        held = triplets["reference"].isin(chosen).to_numpy()
+        choosing = held & (triplets[DRAW] == 0).to_numpy()
+    else:
+        held = np.zeros(len(triplets), dtype=bool)
+        held[random.permutation(len(triplets))[: round(share * len(triplets))]] = True
+        choosing = held
+    return triplets[~held].reset_index(drop=True), triplets[choosing].reset_index(drop=True)
+
+
+def _drawings(triplets: pd.DataFrame) -> list[Int[np.ndarray, " rows"]]:
+    """Row numbers of every drawing of pairs; all rows, where there is but one."""
+    if DRAW not in triplets:
+        return [np.arange(len(triplets))]
+    numbers = triplets[DRAW].to_numpy()
+    return [np.flatnonzero(numbers == number) for number in np.unique(numbers)]

@@ -37,7 +37,7 @@ class Checkpoints:
         self._folder = folder
         self._identity = identity
 
-    def save_last(self, model: DWC, optimisers: Optimisers, history: list[dict[str, float]]) -> None:
+    def save_last(self, model: DWC, optimisers: Optimisers, history: list[dict[str, int | float]]) -> None:
         """Write all that is needed to go on after the last epoch in `history`."""
         with atomic_folder(self._folder / "last") as folder:
             save_file(_contiguous(model.state_dict()), folder / "model.safetensors")
@@ -59,7 +59,7 @@ class Checkpoints:
         """Put the best epoch's weights into `model`."""
         model.load_state_dict(load_file(self._folder / "best" / "model.safetensors"))
 
-    def resume(self, model: DWC, optimisers: Optimisers) -> list[dict[str, float]]:
+    def resume(self, model: DWC, optimisers: Optimisers) -> list[dict[str, int | float]]:
         """Load the last checkpoint where it is of this training and whole; return its history, else []."""
         folder = self._folder / "last"
         try:
@@ -71,7 +71,7 @@ class Checkpoints:
         model.load_state_dict(load_file(folder / "model.safetensors"))
         for name, optimiser in optimisers._asdict().items():
             _load_optimiser(optimiser, load_file(folder / f"{name}_optimiser.safetensors"))
-        history: list[dict[str, float]] = state["history"]
+        history: list[dict[str, int | float]] = state["history"]
         return history
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import torch
 
@@ -15,13 +14,12 @@ from dwc.training.checkpoint import Checkpoints
 from dwc.training.optimiser import LearningRates, set_learning_rate
 from dwc.training.step import Optimisers, StepLosses
 
-Figures = dict[str, float]
+Figures = dict[str, int | float]  # of an epoch; only its number is whole
 Update = Callable[[DWC, Batch, Optimisers], StepLosses]
 Validate = Callable[[DWC], Mapping[str, float]]
 Log = Callable[[Mapping[str, float], int], None]
 Progress = Callable[[int, int, Mapping[str, float]], None]
 
-SELECTED_BY = "heldout_recall_at_10"
 STEPS_BETWEEN_LOGS = 10  # reading a loss makes the host wait for the device
 
 
@@ -37,15 +35,15 @@ def train(
     log: Log,
     checkpoints: Checkpoints,
     seed: int,
-    select: Literal["best", "last"] = "best",
+    selected_by: str | None,
     resume: bool = True,
     progress: Progress | None = None,
 ) -> list[Figures]:
     """Train `model` in place; return one row of losses and held-out figures per epoch.
 
-    update: one alternating step; validate: figures of the model, among them `heldout_recall_at_10`;
+    update: one alternating step; validate: figures of the model, among them the one named `selected_by`;
     log: takes figures and their step; progress: steps done, all steps, latest losses. The model ends as the
-    epoch that was best on the held-out triplets (`select` = best) or as the last one. An interrupted training
+    epoch at which that figure was best, or without one as the last epoch. An interrupted training
     goes on after its last whole epoch and ends bit for bit as it would have. Raises ValueError where the loss
     is no longer a number.
     """
@@ -60,10 +58,10 @@ def train(
         figures = {"epoch": epoch + 1, **losses, **validate(model), "seconds": trained}
         history.append(figures)
         log({name: value for name, value in figures.items() if name != "epoch"}, (epoch + 1) * len(batches))
-        if figures[SELECTED_BY] >= max(row[SELECTED_BY] for row in history):
+        if selected_by and figures[selected_by] >= max(row[selected_by] for row in history):
             checkpoints.save_best(model)
         checkpoints.save_last(model, optimisers, history)
-    if select == "best":
+    if selected_by:
         checkpoints.load_best(model)
     model.eval()
     return history

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import pandas as pd
 import torch
@@ -17,6 +18,48 @@ def training_triplets(store: Store) -> pd.DataFrame:
     """The store's training triplets with a known target."""
     triplets = store.triplets
     return triplets[(triplets["split"] == "train") & (triplets["target"] >= 0)].reset_index(drop=True)
+
+
+class Selection(NamedTuple):
+    """How the checkpoint is chosen: by recall on `triplets`, whose figures are called `name`.
+
+    selected_by: the figure that decides, None = the last epoch.
+    """
+
+    name: str
+    triplets: pd.DataFrame
+    selected_by: str | None
+
+
+def checkpoint_selection(
+    select: Literal["best", "last", "evaluation"], held: pd.DataFrame, store: Store
+) -> Selection:
+    """The triplets and the figure that `train.select` asks for; held: those held back from training.
+
+    Raises ValueError where there are none to choose by.
+    """
+    if select == "last":
+        return Selection("heldout", held, None)
+    if select == "best":
+        if held.empty:
+            raise ValueError(
+                "train.select = best, but train.holdout keeps no triplets back to choose by. Raise "
+                "train.holdout, or set train.select to last."
+            )
+        return Selection("heldout", held, "heldout_recall_at_10")
+    return Selection("evaluation", _evaluation_triplets(store), "evaluation_recall_at_10")
+
+
+def _evaluation_triplets(store: Store) -> pd.DataFrame:
+    """The triplets outside the training split: to choose the checkpoint by them is to look at the answer."""
+    triplets = store.triplets
+    found = triplets[(triplets["split"] != "train") & (triplets["target"] >= 0)].reset_index(drop=True)
+    if found.empty:
+        raise ValueError(
+            "train.select = evaluation: no triplet outside the training split has a known target. Set "
+            "train.select to best, which holds back training triplets."
+        )
+    return found
 
 
 def build_model(

@@ -110,7 +110,7 @@ def test_the_best_baseline_is_named_with_its_distance(evaluation):
 def test_rankings_keep_names_scores_and_weights(evaluation, tmp_path):
     evaluation.rankings.to_parquet(tmp_path / "rankings.parquet")
     rankings = pd.read_parquet(tmp_path / "rankings.parquet")
-    assert rankings.attrs["protocol"] == "val/original/reference-masked"
+    assert rankings.attrs["protocol"] == Protocol(split="val").key()
     assert len(rankings) == 4 * len(SYSTEMS)
     row = rankings.query("system == 'fused' and triplet_id == 'a.1'").iloc[0]
     assert list(row["image_ids"]) == ["a3", "a2"]
@@ -120,9 +120,14 @@ def test_rankings_keep_names_scores_and_weights(evaluation, tmp_path):
 
 def test_the_results_are_plain_json(evaluation):
     metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
-    assert metrics["protocol"]["key"] == "val/original/reference-masked"
+    assert metrics["protocol"]["key"] == Protocol(split="val").key()
     assert metrics["queries"] == 4 and metrics["queries_without_hit"] == 0
-    assert metrics["categories"]["b"] == {"queries": 2, "gallery_images": 3, "missing_images": 0}
+    assert metrics["categories"]["b"] == {
+        "queries": 2,
+        "gallery_images": 3,
+        "missing_images": 0,
+        "missing_queries": 0,
+    }
     assert metrics["image_weight"]["clip"]["mean"] == 0.25
 
 

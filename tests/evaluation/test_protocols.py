@@ -68,7 +68,7 @@ def test_an_empty_gallery_names_its_list():
 
 def test_results_of_two_protocols_are_not_compared():
     original, val = ORIGINAL.key(), Protocol(split="val", gallery="references_and_targets").key()
-    assert original == "val/original/reference-masked"
+    assert original == "val/original/reference-masked/per-category/captions-and-token/selected-blind"
     require_same_protocol(original, original)
     with pytest.raises(ValueError, match=r"original/reference-masked.*references_and_targets"):
         require_same_protocol(original, val)
@@ -78,3 +78,37 @@ def test_the_sentence_says_what_differs():
     keys = [("original", True), ("original", False), ("references_and_targets", True)]
     sentences = {Protocol(split="val", gallery=g, mask_reference=m).describe() for g, m in keys}
     assert len(sentences) == 3 and all(text.startswith("The val queries") for text in sentences)
+
+
+def test_a_joint_gallery_is_that_of_all_categories() -> None:
+    a, b = tasks_of(Protocol(split="val", joint_gallery=True))
+    assert a.gallery.tolist() == b.gallery.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert (a.masked.tolist(), b.masked.tolist()) == ([0, 1], [4, 5])
+    assert (a.labels[b.gallery.tolist().index(5)] == b.target_labels[0]) and len(a.triplets) == 2
+    val = tasks_of(Protocol(split="val", gallery="references_and_targets", joint_gallery=True))
+    assert [task.gallery.tolist() for task in val] == [[0, 1, 2, 4, 5, 6]] * 2
+
+
+DIFFERENT = {
+    "split": "test",
+    "gallery": "references_and_targets",
+    "mask_reference": False,
+    "joint_gallery": True,
+    "text": "replace_and_get",
+    "caption_joining": "and_word",
+    "selection": "evaluation",
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_every_part_of_the_protocol_is_in_its_key_and_its_sentence(name):
+    other = Protocol(**{"split": "val", name: DIFFERENT[name]})
+    assert other.describe() != ORIGINAL.describe()
+    with pytest.raises(ValueError, match="cannot be compared"):
+        require_same_protocol(ORIGINAL.key(), other.key())
+
+
+def test_what_only_training_did_does_not_keep_results_apart():
+    """The questions and answers are the same, and neither looked at them."""
+    other = Protocol(split="val", training_captions="orders_and_singles", selection="last")
+    require_same_protocol(ORIGINAL.key(), other.key())

@@ -1,13 +1,15 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
 from dwc.evaluation.evaluate import evaluate
 from dwc.evaluation.examples import best_queries, worst_queries
-from dwc.evaluation.figures import curve_figures
+from dwc.evaluation.explanation import ExplainedQuery
+from dwc.evaluation.figures import curve_figures, kinds_figure
 from dwc.evaluation.protocols import Protocol, all_gallery_rows, search_tasks
 from dwc.evaluation.published import comparison
 from dwc.evaluation.report import write_report
@@ -19,6 +21,7 @@ from tests.evaluation.catalogue import (
     triplets_table,
     write_store,
 )
+from tests.evaluation.explanations import explanation
 
 ORIGINAL = Protocol(split="val")
 SCORES = [[0.9, 0.5, 0.1, 0.0, 0.9, 0.5, 0.4, 0.0]] * 4
@@ -125,6 +128,39 @@ def test_queries_without_a_hit_are_shown_and_said(tmp_path):
     page = page_of(tmp_path, triplets=triplets)
     assert "1 query has no hit in its gallery" in page
     assert "not in gallery" in page
+
+
+def test_explained_queries_stand_in_the_report(tmp_path):
+    explanations = {"b.0": ExplainedQuery(explanation=explanation(), judged="the target")}
+    page = page_of(tmp_path, explanations=explanations)
+    assert headings(page)[-1] == "Queries explained"
+    for text in ("Score of the target", "&lt;mauve&gt;", "Most attended word of each region", "picture 80 %"):
+        assert text in page
+    assert "<mauve>" not in page
+    section = page[page.index("Queries explained") :]
+    assert "b.0" in section and "a.0" not in section
+
+
+def test_image_weights_are_shown_by_kind_of_change(tmp_path, monkeypatch):
+    title = "By what the text asks to change"
+    assert title not in page_of(tmp_path / "few")
+    monkeypatch.setattr("dwc.evaluation.kinds.FEWEST", 4)
+    page = page_of(tmp_path / "enough")
+    assert title in page
+    for stream in ("CNN", "CLIP"):
+        assert f"Histograms of the image weight by kind of change, {stream} stream" in page
+    assert page.count("colour (4)") == 2
+
+
+def test_a_histogram_of_each_kind_is_as_high_as_its_row():
+    weights = {"colour": np.array([0.1, 0.11, 0.9]), "fit": np.array([0.5])}
+    axes = kinds_figure(weights, "cnn").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["fit (1)", "colour (3)"]
+    fit, colour = (patch.get_data() for patch in axes.patches)
+    assert fit.values.max() == pytest.approx(0.82) and colour.values.max() == pytest.approx(1.82)
+    assert colour.values[4] == pytest.approx(1.82) and colour.values[36] == pytest.approx(1.41)
+    medians = [line.get_xdata()[0] for line in axes.get_lines()[:2]]
+    assert medians == pytest.approx([0.5, 0.11])
 
 
 def test_noise_of_the_captions_is_named(tmp_path):

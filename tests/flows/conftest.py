@@ -34,7 +34,7 @@ embed:
   architecture: presets/clip/tiny.json
   weights: null
   batch_size: 16
-  adapt: {epochs: 1, batch_size: 8, seed: 1}
+  adapt: {text_epochs: 1, epochs: 1, batch_size: 8, seed: 1}
 train:
   seed: 1
   epochs: 1 # a blink
@@ -79,7 +79,11 @@ class Workspace:
 @pytest.fixture(scope="session")
 def empty_workspace(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Workspace:
     """The project with a tiny catalogue, nothing run yet; the session's Prefect server is at hand."""
-    root = tmp_path_factory.mktemp("workspace")
+    return make_workspace(tmp_path_factory.mktemp("workspace"))
+
+
+def make_workspace(root: Path) -> Workspace:
+    """Write the project with a tiny catalogue, and commit it."""
     for part in PARTS:
         _copy(ROOT / part, root / part)
     (root / "params.yaml").write_text(TINY_PARAMS, encoding="utf-8")

@@ -59,6 +59,10 @@ def test_repro_makes_everything(workspace: Workspace, first_repro: Result) -> No
     assert (
         0 <= json.loads((workspace.root / "metrics/evaluate.json").read_text())["fused"]["recall_at_10"] <= 1
     )
+    evaluated = json.loads((workspace.root / "metrics/evaluate.json").read_text())
+    assert evaluated["protocol"] == (
+        "val/original/reference-masked/per-category/captions-and-token/selected-blind"
+    )
     assert (
         not list(workspace.root.glob("build/**/*.partial"))
         and not (workspace.root / "build/checkpoints").exists()

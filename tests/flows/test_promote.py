@@ -100,7 +100,7 @@ def test_a_package_measured_anew_gives_the_evaluate_stages_results(store: mlflow
     params = load_params(Path("params.yaml"))
     catalogue = Catalogue.open(BUILD, params.data.root, 100.0)
     found = measure_package(
-        fetch_package(f"models:/{NAME}@challenger"), catalogue, Measuring.by(params.evaluate)
+        fetch_package(f"models:/{NAME}@challenger"), catalogue, Measuring.by(params), selection="best"
     )
     written = load_queries(Path("metrics/queries.csv"))
     assert (found.queries.protocol, found.queries.searched) == (written.protocol, written.searched)
@@ -129,7 +129,7 @@ def test_a_package_of_another_resolution_reads_the_raw_pictures(
     )
     larger = replace(catalogue, store=Store(tmp_path / "store"))
     found = measure_package(
-        fetch_package(f"models:/{NAME}@challenger"), larger, Measuring.by(params.evaluate)
+        fetch_package(f"models:/{NAME}@challenger"), larger, Measuring.by(params), selection="best"
     )
     pd.testing.assert_frame_equal(
         found.queries.table, load_queries(Path("metrics/queries.csv")).table, check_dtype=False, rtol=1e-5

@@ -1,44 +1,22 @@
-"""Our network gives what the released network gives, in float64, to rounding."""
+"""Our network gives what the released network gives: in float64 to rounding, else within stated bounds.
+
+Bounds are about three times what was measured. In bfloat16 gradients are not compared: with weights drawn at
+random all queries are nearly the same, and their differences, which make the gradients, drown.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-
-import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from dwc.model.combiner import unit
 from dwc.model.dwc import DWC
-from dwc.model.losses import contrastive_loss, mutual_loss
 from dwc.model.released_names import our_name
-from tests.parity.fill import REFERENCE, normal, reference_model, released_shapes, value
+from tests.parity.compare import VECTORS, Errors, gradient_errors, output_errors, padding_errors
+from tests.parity.fill import reference_model, released_shapes
 
-VECTORS = dict(np.load(REFERENCE / "vectors.npz"))
-INPUTS = json.loads((REFERENCE / "inputs.json").read_text())
-LOSS = {"alpha": 0.2, "temperature": 0.07}
-
-
-def drawn(name: str, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.from_numpy(normal(name, shape)).to(dtype)
-
-
-def inputs(prefix: str, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
-    return {
-        "reference": drawn(f"{prefix}.reference_images", 4, 3, 96, 96, dtype=dtype),
-        "target": drawn(f"{prefix}.target_images", 4, 3, 96, 96, dtype=dtype),
-        "clip_reference": drawn(f"{prefix}.clip_reference_image_embeddings", 4, 1024, dtype=dtype),
-        "clip_text": drawn(f"{prefix}.clip_text_embeddings", 4, 1024, dtype=dtype),
-        "clip_target": drawn(f"{prefix}.clip_target_image_embeddings", 4, 1024, dtype=dtype),
-    }
-
-
-WORDS = torch.tensor(INPUTS["token_ids"])
-MASK = torch.ones_like(WORDS, dtype=torch.bool)
-LABELS = torch.tensor(INPUTS["labels"])
+FLOAT64, GRADIENTS_FLOAT64 = 1e-9, 1e-8
+FLOAT32, GRADIENTS_FLOAT32 = 1e-5, 2e-3
+BFLOAT16, MUTUAL_BFLOAT16 = 0.025, 0.3  # a mutual loss is a small difference of nearly equal distributions
 
 
 @pytest.fixture(scope="module")
@@ -47,96 +25,50 @@ def model() -> DWC:
 
 
 @pytest.fixture(scope="module")
-def ours(model: DWC) -> dict[str, Tensor]:
-    """Our value of every reference array, by its name."""
-    with torch.no_grad():
-        return outputs(model, inputs("input"))
+def errors(model: DWC) -> Errors:
+    return output_errors(model)
 
 
-def outputs(model: DWC, x: dict[str, Tensor]) -> dict[str, Tensor]:
-    gates: list[Tensor] = []
-    handle = model.cnn.image_editor.gate.register_forward_hook(lambda *a: gates.append(a[2].sigmoid()))
-    feature_map = model.cnn.feature_map(x["reference"])
-    cnn = model.cnn.compose(feature_map, WORDS, MASK)
-    handle.remove()
-    clip = model.clip.compose(x["clip_reference"], x["clip_text"])
-    cnn_target, clip_target = model.cnn.target(x["target"]), model.clip.target(x["clip_target"])
-    words = model.cnn.encode_words(WORDS, MASK)
-    cnn_pair, clip_pair = (cnn.query.embedding, cnn_target), (clip.query.embedding, clip_target)
-    return {
-        "cnn_query": cnn.query.embedding,
-        "cnn_image_weight": cnn.query.image_weight[:, None],
-        "cnn_edited_image": cnn.image,
-        "cnn_edited_text": cnn.text,
-        "cnn_gate_mean": gates[0].mean(dim=(2, 3)),
-        "cnn_feature_map_mean": feature_map.mean(dim=(2, 3)),
-        "cnn_text_feature": text_feature(words),
-        "cnn_reference_feature": model.cnn.embed(feature_map),
-        "cnn_target": cnn_target,
-        "cnn_words": words,
-        "cnn_word_attention": cnn.attention.word_attention,
-        "cnn_spatial_attention": cnn.attention.spatial_attention,
-        "clip_query": clip.query.embedding,
-        "clip_image_weight": clip.query.image_weight[:, None],
-        "clip_edited_image": clip.image,
-        "clip_edited_text": clip.text,
-        "clip_target": clip_target,
-        "cnn_contrastive_loss": contrastive_loss(*cnn_pair, LABELS, **LOSS),
-        "clip_contrastive_loss": contrastive_loss(*clip_pair, LABELS, **LOSS),
-        "cnn_mutual_loss": mutual_loss(*cnn_pair, *clip_pair),
-        "clip_mutual_loss": mutual_loss(*clip_pair, *cnn_pair),
-    }
+@pytest.fixture(scope="module")
+def single_precision() -> DWC:
+    return reference_model(torch.float32)
 
 
-def text_feature(words: Tensor) -> Tensor:
-    """The released text head, which takes no part in the query and so is not in our network."""
-    name = "cnn_stream.txt_model.fc_output.1"
-    weight = torch.from_numpy(value(f"{name}.weight", (1024, 1024))).to(words.dtype)
-    bias = torch.from_numpy(value(f"{name}.bias", (1024,))).to(words.dtype)
-    return unit(F.linear(words[:, -1], weight, bias))
-
-
-def relative_error(ours: Tensor, reference: np.ndarray) -> float:
-    theirs = torch.from_numpy(np.asarray(reference))
-    return float((ours.double() - theirs).norm() / theirs.norm())
+def worst(errors: Errors) -> tuple[float, str]:
+    return max((error, name) for name, error in errors.items())
 
 
 @pytest.mark.parametrize("name", sorted(VECTORS))
-def test_output(name: str, ours: dict[str, Tensor]) -> None:
-    assert ours[name].shape == VECTORS[name].shape
-    assert relative_error(ours[name], VECTORS[name]) <= 1e-9
+def test_output(name: str, errors: Errors) -> None:
+    assert errors[name] <= FLOAT64
 
 
-def test_no_reference_vector_is_left_out(ours: dict[str, Tensor]) -> None:
-    assert set(ours) == set(VECTORS)
+def test_gradient_norms(model: DWC) -> None:
+    errors = gradient_errors(model, "cnn", "clip")
+    assert set(errors) == {name for name, _ in model.named_parameters()}
+    assert worst(errors)[0] <= GRADIENTS_FLOAT64, worst(errors)
+
+
+def test_padding_changes_nothing(model: DWC) -> None:
+    assert worst(padding_errors(model))[0] <= FLOAT64
+
+
+def test_single_precision(single_precision: DWC) -> None:
+    errors = output_errors(single_precision, torch.float32)
+    assert worst(errors)[0] <= FLOAT32, worst(errors)
+    errors = gradient_errors(single_precision, "cnn", "clip", dtype=torch.float32)
+    assert worst(errors)[0] <= GRADIENTS_FLOAT32, worst(errors)
+
+
+def test_bfloat16(single_precision: DWC) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        errors = output_errors(single_precision, torch.float32)
+    mutual = {name: errors.pop(name) for name in ("cnn_mutual_loss", "clip_mutual_loss")}
+    assert worst(errors)[0] <= BFLOAT16, worst(errors)
+    assert worst(mutual)[0] <= MUTUAL_BFLOAT16, worst(mutual)
+    assert errors["cnn_query"] > FLOAT32  # it was bfloat16 indeed
 
 
 def test_every_parameter_of_ours_has_a_released_name(model: DWC) -> None:
     mapped = {our_name(name) for name in released_shapes()} - {None}
     assert mapped == set(model.state_dict())
-
-
-def losses(model: DWC, x: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Total loss of each stream, the other one being the teacher."""
-    cnn = (model.cnn.query(x["reference"], WORDS, MASK).embedding, model.cnn.target(x["target"]))
-    clip = (
-        model.clip.query(x["clip_reference"], x["clip_text"]).embedding,
-        model.clip.target(x["clip_target"]),
-    )
-    yield "clip_stream", contrastive_loss(*clip, LABELS, **LOSS) + mutual_loss(*clip, *cnn)
-    yield "cnn_stream", contrastive_loss(*cnn, LABELS, **LOSS) + mutual_loss(*cnn, *clip)
-
-
-def test_gradient_norms() -> None:
-    expected = json.loads((REFERENCE / "gradient_norms.json").read_text())
-    model = reference_model()
-    for stream, loss in losses(model, inputs("input")):
-        model.zero_grad()
-        loss.backward()
-        parameters = dict(model.named_parameters())
-        used = {ours: norm for name, norm in expected[stream].items() if (ours := our_name(name))}
-        prefix = stream.removesuffix("_stream")
-        assert set(used) == {name for name in parameters if name.startswith(f"{prefix}.")}
-        for name, norm in used.items():
-            assert parameters[name].grad is not None
-            assert parameters[name].grad.norm().item() == pytest.approx(norm, rel=1e-8), name

@@ -21,6 +21,7 @@ from dwc.raw.drawn.families import (
 )
 from dwc.raw.drawn.garments import draw
 from dwc.raw.drawn.traits import CATEGORIES, COLOURS, Attributes, contrasts, darker_than, values_of, wearable
+from dwc.raw.drawn.words import LENGTHS, NECKLINES, PATTERN_IS, SLEEVES_HAS
 from dwc.raw.wardrobe import contact_sheet, generate
 
 RED = Attributes("dress", "red", "solid", "none", "short", "crew", "knee", "none", "none")
@@ -197,11 +198,24 @@ def test_contradictions_ask_for_what_the_wish_excludes() -> None:
     assert phrases._neighboured(longer) is None
 
 
-def test_titles_name_the_attributes() -> None:
+def test_titles_name_the_attributes_each_in_its_own_words() -> None:
     garment = RED._replace(pattern="dotted", second_colour="white", detail="belt")
-    title = phrases.title(garment, np.random.default_rng(0))
-    assert title.startswith("red and white polka dot dress") and title.endswith("belt")
-    assert all(words in title for words in ("short sleeves", "crew neck", "knee length"))
+    titles = [phrases.title(garment, np.random.default_rng(seed)) for seed in range(30)]
+    for said in ("red", "dress", "belt"):
+        assert all(said in title for title in titles)
+    for options in (PATTERN_IS["dotted"], NECKLINES["crew"], LENGTHS["knee"], SLEEVES_HAS["short"]):
+        used = {option for option in options for title in titles if option in title}
+        assert used == set(options)
+
+
+def test_the_words_of_a_title_leave_the_rest_of_the_catalogue_alone() -> None:
+    """Titles of garments with more to say must not shift the stream that draws what follows."""
+    after = []
+    for detail in ("none", "belt"):
+        rng = np.random.default_rng(4)
+        phrases.title(RED._replace(detail=detail), rng)
+        after.append(rng.random())
+    assert after[0] == after[1]
 
 
 def test_contrast_keeps_colours_apart() -> None:

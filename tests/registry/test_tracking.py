@@ -62,6 +62,12 @@ def test_a_run_carries_its_lineage_and_params(address: str) -> None:
     assert experiment.name == "wardrobe"
 
 
+def test_a_run_can_be_marked_while_it_is_open(address: str) -> None:
+    with open_run("evaluate") as run:
+        run.tag({"dwc.protocol": "val/original"})
+    assert run_of(address, run.id).data.tags["dwc.protocol"] == "val/original"
+
+
 def test_more_params_than_one_request_takes(address: str) -> None:
     with open_run(params={f"p{number}": number for number in range(250)}) as run:
         pass

@@ -52,3 +52,10 @@ def test_the_first_variant_is_the_joined_one() -> None:
     assert variants(["a", "b"], "orders_and_singles") == [("a", "b"), ("b", "a"), ("a",), ("b",)]
     assert variants(["a", "a"], "orders_and_singles") == [("a", "a"), ("a",)]
     assert variants(["a"], "orders_and_singles") == [("a",)]
+
+
+def test_captions_joined_by_the_plain_word() -> None:
+    vocabulary = Vocabulary.build(["red dress", "long"], and_token=False)
+    assert "<AND>" not in vocabulary.words
+    words = [vocabulary.words[number] for number in vocabulary.encode(["red", "long dress"])]
+    assert words == ["<BOS>", "red", "and", "long", "dress", "<EOS>"]

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from dwc.tables.findings import Check, Example, ValidationResult
+from dwc.tables.build import Tables
+from dwc.tables.findings import Check, Example
+from dwc.tables.leakage import NO_LEAKAGE
+from dwc.tables.result import ValidationResult
 
 
 def failed(name: str, count: int = 5) -> Check:
@@ -26,7 +29,8 @@ def failed(name: str, count: int = 5) -> Check:
 
 
 def result(*checks: Check) -> ValidationResult:
-    return ValidationResult(checks=checks, quarantined=pd.DataFrame(), counts={})
+    kept = Tables(images=pd.DataFrame(), triplets=pd.DataFrame(), relevant={}, noise={})
+    return ValidationResult(checks=checks, kept=kept, splits=(), leakage=NO_LEAKAGE, counts={})
 
 
 def test_one_error_shows_three_rows_the_remedy_and_the_report() -> None:

@@ -16,11 +16,18 @@ import pytest
 from PIL import Image
 
 from dwc.tables.build import Progress, load_tables
-from dwc.tables.findings import ValidationFailed, ValidationResult
+from dwc.tables.result import ValidationFailed, ValidationResult
 from dwc.tables.validate import validate
 from tests.catalogue import CATEGORIES, read_json, write_catalogue, write_json
 
 Damage = Callable[[Path], None]
+REPORT_FILES = {
+    "report.html",
+    "results.json",
+    "quarantine.csv",
+    "left_out_images.csv",
+    "near_duplicates.csv",
+}
 
 
 def run(root: Path, build: Path, progress: Progress | None = None) -> ValidationResult:
@@ -28,6 +35,7 @@ def run(root: Path, build: Path, progress: Progress | None = None) -> Validation
         root,
         "fashioniq",
         CATEGORIES,
+        dataset="tiny",
         min_side=32,
         max_megapixels=1.0,
         min_caption_words=2,
@@ -108,7 +116,7 @@ def test_a_good_catalogue_makes_tables_and_report(root: Path, build: Path) -> No
     assert not result.warnings
     assert seen[-1] == (36, 36)
     assert sorted(path.name for path in build.iterdir()) == ["tables", "validation"]
-    assert set(content(build / "validation")) == {"report.html", "results.json", "quarantine.csv"}
+    assert set(content(build / "validation")) == REPORT_FILES
     tables = load_tables(build / "tables")
     assert tables.images.loc[0, ["width", "height"]].tolist() == [64, 64]
     assert tables.images.loc[0, "galleries"] == ["dress.train"]
@@ -225,7 +233,7 @@ def test_an_error_stops_with_file_and_record_and_leaves_the_rest_alone(
     assert result.errors[0].remedy in message
     assert {name: data for name, data in content(build).items() if not name.startswith("rejected/")} == before
     assert sorted(path.name for path in build.iterdir()) == ["rejected", "tables", "validation"]
-    assert set(content(build / "rejected")) == {"report.html", "results.json", "quarantine.csv"}
+    assert set(content(build / "rejected")) == REPORT_FILES
 
 
 WARNINGS: dict[str, tuple[Damage, str, str]] = {

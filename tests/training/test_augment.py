@@ -42,3 +42,10 @@ def test_the_same_generator_gives_the_same_view() -> None:
     )
     assert torch.equal(first, second)
     assert not torch.equal(first, images)
+
+
+def test_a_smaller_view_shows_the_whole_picture() -> None:
+    ramp = torch.arange(64.0).expand(1, 3, 64, 64)
+    view = random_view(ramp, smallest_area=1.0, rotation=0.0, side=32, generator=generator())
+    assert view.shape == (1, 3, 32, 32)
+    assert torch.allclose(view[0, 0, 5], torch.arange(32.0) * 2 + 0.5, atol=1e-3)

@@ -12,12 +12,14 @@ import pandas as pd
 import pytest
 import torch
 
+from dwc.evaluation.heldout import heldout_recall
 from dwc.model.dwc import DWC, ModelConfig
 from dwc.store.dataset import Store
 from dwc.training.batches import TripletBatches, split_holdout
 from dwc.training.checkpoint import Checkpoints, fingerprint
 from dwc.training.loop import train
 from dwc.training.optimiser import LearningRates, build_adam, learning_rate_factor
+from dwc.training.start import checkpoint_selection, training_triplets
 from dwc.training.step import LossSettings, Optimisers, alternating_step, embed_clip, embed_cnn
 
 IMAGES, TRIPLETS, SIDE = 10, 12, 32
@@ -59,7 +61,7 @@ def build() -> tuple[DWC, Optimisers]:
     streams = (model.cnn, model.clip)
     return model, Optimisers(
         *(
-            build_adam(s.parameters(), learning_rate=r, weight_decay=0)
+            build_adam(s.parameters(), learning_rate=r, weight_decay=0.0)
             for s, r in zip(streams, rates, strict=True)
         )
     )
@@ -96,7 +98,7 @@ def run(store: Store, folder: Path, epochs: int, *, stop_after: int | None = Non
         log=lambda figures, step: None,
         checkpoints=Checkpoints(folder, "this training"),
         seed=1,
-        **options,
+        **{"selected_by": "heldout_recall_at_10", **options},
     )
     return model, history
 
@@ -180,11 +182,34 @@ def test_a_checkpoint_of_another_training_is_ignored(store: Store, tmp_path: Pat
 
 
 def test_the_best_epoch_is_kept(store: Store, tmp_path: Path) -> None:
-    best, history = run(store, tmp_path / "best", 3, select="best")
-    last, _ = run(store, tmp_path / "last", 3, select="last")
+    best, history = run(store, tmp_path / "best", 3)
+    last, _ = run(store, tmp_path / "last", 3, selected_by=None)
     sums = [row["heldout_recall_at_10"] for row in history]
     assert sum(p.sum().item() for p in best.clip.parameters()) == pytest.approx(max(sums))
     assert sum(p.sum().item() for p in last.clip.parameters()) == pytest.approx(sums[-1])
+
+
+def test_what_chooses_the_checkpoint(store: Store) -> None:
+    store.triplets.loc[[3, 7], "split"] = "val"
+    store.triplets.loc[7, "target"] = -1  # withheld
+    learnt, held = split_holdout(training_triplets(store), 0.2, seed=1)
+    assert (len(learnt), len(held)) == (8, 2)
+    best, last, evaluation = (checkpoint_selection(s, held, store) for s in ("best", "last", "evaluation"))
+    assert (best.selected_by, best.triplets is held) == ("heldout_recall_at_10", True)
+    assert (last.selected_by, last.triplets is held) == (None, True)
+    assert evaluation.selected_by == "evaluation_recall_at_10"
+    assert evaluation.triplets["triplet_id"].tolist() == ["dress.train.000003"]
+    with pytest.raises(ValueError, match=r"Raise train\.holdout"):
+        checkpoint_selection("best", held[:0], store)
+    assert checkpoint_selection("last", held[:0], store).selected_by is None
+
+
+def test_recall_is_named_after_the_triplets_that_it_is_of(store: Store) -> None:
+    model, _ = build()
+    options = {"batch_size": 4, "bf16": False}
+    figures = heldout_recall(model.eval(), store, store.triplets, name="evaluation", **options)
+    assert set(figures) == {f"evaluation_{stream}recall_at_10" for stream in ("", "cnn_", "clip_")}
+    assert heldout_recall(model, store, store.triplets[:0], **options) == {}
 
 
 def test_a_diverged_loss_stops_with_a_remedy(store: Store, tmp_path: Path) -> None:
@@ -201,7 +226,7 @@ def test_too_few_triplets_for_a_batch(store: Store) -> None:
             batch_size=4,
             seed=0,
             flip=False,
-            crop_scale=1,
+            crop_scale=1.0,
             device=torch.device("cpu"),
         )
 
@@ -228,3 +253,34 @@ def test_fingerprint_depends_on_parameters_and_bytes(tmp_path: Path) -> None:
     assert fingerprint({"epochs": 2}, [file]) != first
     file.write_bytes(b"b")
     assert fingerprint({"epochs": 1}, [file]) != first
+
+
+def drawn(store: Store) -> pd.DataFrame:
+    """The store's triplets as three drawings of the same four references."""
+    triplets = store.triplets.copy()
+    triplets["reference"] = np.tile(np.arange(4), 3)
+    triplets["target"] = triplets["label"] = np.repeat([4, 5, 6], 4)
+    return triplets.assign(draw=np.repeat([0, 1, 2], 4))
+
+
+def test_each_epoch_trains_on_the_next_drawing(store: Store) -> None:
+    batches = TripletBatches(
+        store, drawn(store), batch_size=2, seed=5, flip=False, crop_scale=1.0, device=torch.device("cpu")
+    )
+    assert len(batches) == 2
+    targets = [{int(label) for batch in batches.epoch(e) for label in batch.labels} for e in range(4)]
+    assert targets == [{4}, {5}, {6}, {4}]
+
+
+def test_the_smallest_drawing_sets_the_length_of_an_epoch(store: Store) -> None:
+    batches = TripletBatches(
+        store, drawn(store)[:-2], batch_size=2, seed=5, flip=False, crop_scale=1.0, device=torch.device("cpu")
+    )
+    assert len(batches) == 1 and [len(list(batches.epoch(e))) for e in range(3)] == [1, 1, 1]
+
+
+def test_held_out_references_are_in_no_drawing(store: Store) -> None:
+    learnt, held = split_holdout(drawn(store), 0.5, seed=1)
+    assert len(held) == 2 and set(held["draw"]) == {0}
+    assert not set(learnt["reference"]) & set(held["reference"])
+    assert learnt["draw"].value_counts().to_dict() == {0: 2, 1: 2, 2: 2}

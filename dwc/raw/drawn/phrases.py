@@ -19,9 +19,8 @@ from dwc.raw.drawn.words import (
     PATTERN_NOUNS,
     SLEEVES_HAS,
     SLEEVES_IS,
-    TITLE_LENGTHS,
-    TITLE_NECKS,
     TITLE_NOUNS,
+    TITLE_PLAIN,
     TWO,
     VAGUE,
     Kind,
@@ -241,15 +240,25 @@ def write_captions(
 
 
 def title(garment: Attributes, rng: Generator) -> str:
-    """A shop's product title that names the garment's attributes; order and wording vary a little."""
-    look = "" if garment.pattern == "solid" else PATTERN_IS[garment.pattern][0] + " "
-    sleeves = "sleeveless" if garment.sleeves == "sleeveless" else f"{garment.sleeves} sleeves"
-    extras = [sleeves, TITLE_NECKS[garment.neckline], TITLE_LENGTHS[garment.length]]
+    """A product title that names the garment's attributes, each seller in his own words and order."""
+    wording = rng.spawn(1)[0]  # a stream of its own: what else is drawn does not depend on the words
+    sleeves = _any(wording, (*SLEEVES_HAS.get(garment.sleeves, ()), *SLEEVES_IS[garment.sleeves]))
+    extras = [sleeves, _any(wording, NECKLINES[garment.neckline]), _any(wording, LENGTHS[garment.length])]
     extras = [extras[n] for n in rng.permutation(3)]
     if garment.graphic != "none":
-        extras.append(f"{garment.second_colour} {GRAPHICS[garment.graphic][0]} print")
+        picture = f"{_colour_word(garment.second_colour, wording)} {_any(wording, GRAPHICS[garment.graphic])}"
+        extras.append(f"{picture} on the {_any(wording, ('front', 'chest'))}")
     if garment.detail != "none":
-        extras.append({"ruffle": "ruffled hem"}.get(garment.detail, garment.detail))
-    second = f"and {garment.second_colour} " if look and rng.random() < 0.7 else ""
-    head = f"{garment.colour} {second}{look}{_any(rng, TITLE_NOUNS[garment.category])}"
+        extras.append(_any(wording, DETAILS[garment.detail]))
+    both = garment.pattern != "solid" and rng.random() < 0.7
+    head = f"{_look(garment, both, wording)} {_any(rng, TITLE_NOUNS[garment.category])}"
     return head + _any(rng, (" with ", ", ")) + ", ".join(extras)
+
+
+def _look(garment: Attributes, both: bool, wording: Generator) -> str:
+    """Pattern and its colour, or `both` colours; that a garment is plain is said of some only."""
+    colour = _colour_word(garment.colour, wording)
+    if garment.pattern == "solid":
+        return f"{_any(wording, TITLE_PLAIN)} {colour}" if wording.random() < 0.4 else colour
+    second = f" and {_colour_word(garment.second_colour, wording)}" if both else ""
+    return f"{colour}{second} {_any(wording, PATTERN_IS[garment.pattern])}"

@@ -101,7 +101,4 @@ TWO: dict[tuple[Kind, Kind], tuple[str, ...]] = {
 
 
 TITLE_NOUNS = {"dress": ("dress",), "shirt": ("shirt",), "toptee": ("top", "tee")}
-TITLE_LENGTHS = {"mini": "mini length", "knee": "knee length", "maxi": "maxi length", "cropped": "cropped",
-                  "regular": "regular length", "long": "long length"}  # fmt: skip
-TITLE_NECKS = {"crew": "crew neck", "v-neck": "v-neck", "scoop": "scoop neck", "square": "square neck",
-                "boat": "boat neck", "collar": "shirt collar"}  # fmt: skip
+TITLE_PLAIN = ("plain", "solid", "unpatterned")

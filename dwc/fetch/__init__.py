@@ -1,0 +1,1 @@
+"""Fetching the pictures of data sets that publish links only."""

@@ -1,0 +1,62 @@
+"""The project's commit, and what of it decides a study's result."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_NEEDED = ("dwc", "flows", "presets", "params.yaml", "dvc.yaml", "data.dvc")
+_NO_PART = ("dwc/serving", "dwc/html.py", "dwc/templates", "flows/challenger.py")
+"""What stages depend on for packages and reports, which no measured value comes from."""
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Output of a git command. Raises ValueError with what git says where it fails."""
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def commit(root: Path) -> str:
+    """The commit that the project stands at. Raises ValueError outside a git repository."""
+    try:
+        return git(root, "rev-parse", "--verify", "HEAD")
+    except ValueError as error:
+        raise ValueError(f"{root}: studies are made from a commit, and this is none ({error}).") from error
+
+
+def require_committed(root: Path) -> None:
+    """Raise ValueError naming files of the pipeline that differ from the commit."""
+    changed = git(root, "status", "--porcelain", "--", *_NEEDED)
+    if changed:
+        raise ValueError(
+            f"Studies are made from a commit, but these differ from it:\n{changed}\nCommit them, or put them "
+            "aside with `git stash --include-untracked`."
+        )
+
+
+def code_digest(root: Path, revision: str) -> str:
+    """Digest of the committed code that the stages of dvc.yaml depend on and that decides their results."""
+    graph: dict[str, Any] = yaml.safe_load(git(root, "show", f"{revision}:dvc.yaml"))
+    wanted = sorted({path for stage in graph["stages"].values() for path in _code(stage["deps"])})
+    listed = git(root, "ls-tree", revision, "--", *wanted)
+    return hashlib.sha256(listed.encode()).hexdigest()[:12]
+
+
+def _code(paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if not path.startswith(("build/", "${")) and path not in _NO_PART]
+
+
+def data_version(root: Path) -> str:
+    """The md5 of the data in data.dvc. Raises ValueError where the file does not say it."""
+    file = root / "data.dvc"
+    try:
+        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["outs"][0]["md5"])
+    except (OSError, yaml.YAMLError, LookupError, TypeError) as error:
+        raise ValueError(f"{file}: it names no data ({error}). Track them by `dvc add data`.") from error
