@@ -25,16 +25,6 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def print_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table whose first column is words and whose others are numbers."""
-    table = Table(box=None, pad_edge=False)
-    for number, column in enumerate(heading):
-        table.add_column(column, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    Console().print(table)
-
-
 class TerminalTeller:
     """Runs the steps of long work in a terminal: each with its progress, and what it took."""
 
@@ -50,6 +40,16 @@ class TerminalTeller:
     def progress(self, description: str) -> Callable[[int, int], None]:
         """The callback that moves the bar of the step that runs."""
         return self._bar
+
+
+def print_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table whose first column is words and whose others are numbers."""
+    table = Table(box=None, pad_edge=False)
+    for number, column in enumerate(heading):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    Console().print(table)
 
 
 @contextmanager

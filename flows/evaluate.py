@@ -11,6 +11,7 @@ from typing import cast
 import pandas as pd
 from prefect import flow
 
+from dwc.evaluation.asked import asked_protocol
 from dwc.evaluation.bootstrap import Resampling
 from dwc.evaluation.encode import encode_gallery, encode_queries
 from dwc.evaluation.encoded import EncodedQueries, Streams
@@ -26,7 +27,6 @@ from dwc.evaluation.protocols import (
     Selection,
     all_gallery_rows,
     all_triplets,
-    protocol_of,
     search_tasks,
 )
 from dwc.evaluation.queries import save_queries
@@ -50,7 +50,7 @@ _CHANGED = {"true": " with changes"}
 def evaluate(stage: Stage) -> None:
     """Let every query search its gallery, and measure and show what it finds."""
     settings = stage.params.evaluate
-    protocol = protocol_of(stage.params, cast(Selection, read_record("train")["selection"]))
+    protocol = asked_protocol(stage.params, cast(Selection, read_record("train")["selection"]))
     stage.run.tag({"dwc.protocol": protocol.key()})
     tables = load_tables(BUILD / "tables")
     store = Store(BUILD / "store", BUILD / "features")

@@ -37,7 +37,7 @@ def lineage_tree(chain: Chain) -> Tree:
 
 def _promotion(promotion: Mapping[str, str]) -> str:
     against = promotion.get("against", "nobody")
-    rival = f" against version {against}" if against != "nobody" else ""
+    rival = f" (against version {against})" if against != "nobody" else ""
     return f"{'promotion':<{_WIDTH}}{promotion['decision']}{rival}: {escape(promotion.get('reason', ''))}"
 
 

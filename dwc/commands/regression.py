@@ -76,7 +76,7 @@ def _earlier(against: str) -> QueryResults:
 
 def _champion(params: Params) -> QueryResults:
     """The champion's package measured on the workspace's data, as these are now."""
-    from dwc.promotion.measure import Catalogue, Measuring, measure_package
+    from dwc.promotion.measure import Catalogue, Measuring, epoch_selection, measure_package
     from dwc.registry import tracking
     from dwc.registry.lineage import require_current_build
     from dwc.registry.versions import fetch_package, model_name
@@ -84,11 +84,14 @@ def _champion(params: Params) -> QueryResults:
     root = Path.cwd()
     tracking.configure(None, root)
     require_current_build(root, params.data.root)
-    package = fetch_package(f"models:/{model_name(params.data.name)}@{CHAMPION}")
+    uri = f"models:/{model_name(params.data.name)}@{CHAMPION}"
+    package, selection = fetch_package(uri), epoch_selection(uri)
     catalogue = Catalogue.open(Path("build"), params.data.root, params.validate_.max_megapixels)
     measuring, teller = Measuring.by(params), TerminalTeller()
     found = teller.step(
         "Measure the champion",
-        lambda: measure_package(package, catalogue, measuring, teller.progress("pictures and texts")),
+        lambda: measure_package(
+            package, catalogue, measuring, selection=selection, progress=teller.progress("pictures")
+        ),
     )
     return found.queries

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dwc.config import Params
 from dwc.schema import gallery_name
 
 Gallery = Literal["original", "references_and_targets"]
@@ -95,21 +94,6 @@ class Protocol:
             f"{_TEXT_WORDS[self.text].format(_JOINING_WORDS[self.caption_joining])} "
             f"{_SELECTION_WORDS[self.selection]}"
         )
-
-
-def protocol_of(params: Params, selection: Selection) -> Protocol:
-    """What the parameters of all stages make of a measurement; `selection`: how training chose its epoch."""
-    settings, texts = params.evaluate, params.preprocess
-    return Protocol(
-        split=settings.split,
-        gallery=settings.gallery,
-        mask_reference=settings.mask_reference,
-        joint_gallery=settings.joint_gallery,
-        text=params.data.pairs.text if params.data.layout == "fashion200k" else "captions",
-        caption_joining=texts.caption_joining,
-        training_captions=texts.caption_variants,
-        selection=selection,
-    )
 
 
 def require_same_protocol(a: str, b: str) -> None:

@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from dwc.evaluation.metrics import hit_within, reciprocal
+from dwc.evaluation.metrics import measure_of
 from dwc.evaluation.protocols import Protocol, SearchTask
 from dwc.evaluation.summary import Measures
-from dwc.evaluation.wording import cutoff
 from dwc.files import write_text
 
 COLUMNS = ("triplet_id", "category", "rank")
@@ -47,15 +46,9 @@ class QueryResults:
         return {str(category): part.to_numpy(np.float64) for category, part in parts}
 
     def _column(self, metric: str) -> Float[np.ndarray, " queries"]:
-        ranks = self.table["rank"].to_numpy(np.float64)
-        if metric == "mrr":
-            return reciprocal(ranks)
-        if metric.startswith("recall_at_") and (k := cutoff(metric)):
-            return hit_within(ranks, k)
         if metric in self.table.columns and metric not in COLUMNS:
             return self.table[metric].to_numpy(np.float64)
-        known = ["recall_at_<k>", "mrr", *self.table.columns.drop(list(COLUMNS))]
-        raise ValueError(f"`{metric}` is not measured of single queries. Choose one of {', '.join(known)}.")
+        return measure_of(self.table["rank"].to_numpy(np.float64), metric)
 
 
 def query_results(

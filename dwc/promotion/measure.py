@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from jaxtyping import Int
 from safetensors import SafetensorError
 
 from dwc.config import Params
+from dwc.evaluation.asked import asked_protocol
 from dwc.evaluation.bootstrap import Resampling
 from dwc.evaluation.encode import encode_gallery, encode_queries
 from dwc.evaluation.evaluate import Evaluation, evaluate
@@ -26,9 +27,9 @@ from dwc.evaluation.gaps import with_left_out
 from dwc.evaluation.protocols import (
     Protocol,
     SearchTask,
+    Selection,
     all_gallery_rows,
     all_triplets,
-    protocol_of,
     search_tasks,
 )
 from dwc.model.bundle import load_bundle
@@ -36,11 +37,12 @@ from dwc.model.clip import FrozenClip
 from dwc.model.dwc import DWC
 from dwc.model.precision import pick_device, uses_bf16
 from dwc.promotion.view import StoreView
+from dwc.registry.chain import version_chain
 from dwc.serving.package import read_about
 from dwc.store.dataset import Embeddings, Store
 from dwc.store.pixels import AllPixels, build_pixels, open_pixels
-from dwc.store.texts import clean, sentence
-from dwc.store.vocabulary import Vocabulary
+from dwc.store.texts import CaptionJoining, clean, sentence
+from dwc.store.vocabulary import AND, Vocabulary
 from dwc.tables.build import Tables, load_tables
 
 Progress = Callable[[int, int], None]
@@ -68,7 +70,7 @@ class Catalogue:
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
-    """How a package is measured: the protocol, and values of the `evaluate` section."""
+    """How a package is measured; what of the protocol the package itself decides is put in when it is."""
 
     protocol: Protocol
     recall_at: Sequence[int]
@@ -81,7 +83,7 @@ class Measuring:
         """As the evaluate stage measures."""
         settings = params.evaluate
         return cls(
-            protocol=protocol_of(params, params.train.select),
+            protocol=asked_protocol(params, "best"),
             recall_at=settings.recall_at,
             primary_metric=settings.primary_metric,
             batch_size=settings.batch_size,
@@ -89,16 +91,38 @@ class Measuring:
         )
 
 
+def epoch_selection(uri: str) -> Selection:
+    """How a version's training chose its epoch, which is part of the protocol.
+
+    Raises ValueError where there is no such version, or the run that says so was deleted.
+    """
+    params = version_chain(uri).train.params
+    if "train.select" not in params:
+        raise ValueError(
+            f"{uri}: its train run was deleted, so nobody knows whether its epoch was chosen on the very "
+            "queries that it would be measured on."
+        )
+    return cast(Selection, params["train.select"])
+
+
 def measure_package(
-    package: Path, catalogue: Catalogue, measuring: Measuring, progress: Progress | None = None
+    package: Path,
+    catalogue: Catalogue,
+    measuring: Measuring,
+    *,
+    selection: Selection,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Let every query search its gallery with the package's model; progress counts pictures and queries.
 
-    Raises ValueError where the package cannot be read or the catalogue holds nothing to search for.
+    selection: how its epoch was chosen (`epoch_selection`). Raises ValueError where the package cannot be
+    read or the catalogue holds nothing to search for.
     """
     parts = _load(package)
+    joining: CaptionJoining = "and_token" if AND in parts.vocabulary.words else "and_word"
+    protocol = replace(measuring.protocol, selection=selection, caption_joining=joining)
     with tempfile.TemporaryDirectory(prefix="dwc-measure-") as scratch:
-        view, tasks = _seen_by(parts, catalogue, measuring, Path(scratch), progress)
+        view, tasks = _seen_by(parts, catalogue, protocol, measuring.batch_size, Path(scratch), progress)
         bf16 = uses_bf16("auto", parts.clip.device)
         size = measuring.batch_size
         return evaluate(
@@ -106,7 +130,7 @@ def measure_package(
             view,
             encode_gallery(parts.model, view, all_gallery_rows(tasks), batch_size=size, bf16=bf16),
             encode_queries(parts.model, view, all_triplets(tasks), batch_size=size, bf16=bf16),
-            protocol=measuring.protocol,
+            protocol=protocol,
             relevant=catalogue.tables.relevant,
             recall_at=measuring.recall_at,
             primary_metric=measuring.primary_metric,
@@ -141,15 +165,16 @@ def _load(package: Path) -> _Parts:
 def _seen_by(
     parts: _Parts,
     catalogue: Catalogue,
-    measuring: Measuring,
+    protocol: Protocol,
+    batch_size: int,
     scratch: Path,
     progress: Progress | None,
 ) -> tuple[StoreView, list[SearchTask]]:
     """The catalogue through the package's vocabulary and CLIP, and what is searched in it."""
     store = catalogue.store
-    triplets, captions = _queries(catalogue, measuring.protocol)
+    triplets, captions = _queries(catalogue, protocol)
     listed = with_left_out(catalogue.tables.images, catalogue.tables.left_out.images)
-    tasks = search_tasks(listed, triplets, store.image_ids, measuring.protocol)
+    tasks = search_tasks(listed, triplets, store.image_ids, protocol)
     pixels = _pixels(catalogue, parts.resolution, scratch)
     rows = np.union1d(all_gallery_rows(tasks), triplets["reference"].to_numpy(np.int64))
     texts = [sentence(words) for words in captions]
@@ -161,12 +186,12 @@ def _seen_by(
         words=[parts.vocabulary.encode(words) for words in captions],
         pixels=pixels,
         clip_images=_image_features(
-            parts.clip, pixels, rows, measuring.batch_size, lambda done: progress and progress(done, total)
+            parts.clip, pixels, rows, batch_size, lambda done: progress and progress(done, total)
         ),
         clip_texts=_text_features(
             parts.clip,
             texts,
-            measuring.batch_size,
+            batch_size,
             lambda done: progress and progress(len(rows) + done, total),
         ),
     )

@@ -19,9 +19,9 @@ from PIL import Image
 
 from dwc.config import Params
 from dwc.evaluation.evaluate import Evaluation
-from dwc.evaluation.paired import changed_queries, compare
+from dwc.evaluation.paired import Paired, changed_queries, compare
 from dwc.promotion.contest import Contest, find_contest
-from dwc.promotion.measure import Catalogue, Measuring, measure_package
+from dwc.promotion.measure import Catalogue, Measuring, epoch_selection, measure_package
 from dwc.promotion.outcome import Outcome, figures, plain, tags
 from dwc.promotion.page import promotion_markdown, promotion_page
 from dwc.registry.champions import crown, tag_version
@@ -103,7 +103,7 @@ def examine(
     metric = measuring.primary_metric
     paired, changed = None, pd.DataFrame()
     if champion:
-        paired = compare(challenger.queries, champion.queries, metric, measuring.resampling)
+        paired = _pair(challenger, champion, measuring)
         changed = _with_words(
             changed_queries(challenger.queries, champion.queries, metric), catalogue.tables.triplets
         )
@@ -119,13 +119,20 @@ def examine(
             latency=latency,
             thresholds=thresholds,
         ),
-        protocol=measuring.protocol.key(),
+        protocol=challenger.queries.protocol,
         metrics=metrics,
         champion_metrics=_means(champion) if champion else {},
         paired=paired,
         changed=changed,
         latency=latency if isinstance(latency, Latency) else None,
     )
+
+
+def _pair(challenger: Evaluation, champion: Evaluation, measuring: Measuring) -> Paired:
+    try:
+        return compare(challenger.queries, champion.queries, measuring.primary_metric, measuring.resampling)
+    except ValueError as error:  # their trainings chose the epoch, or join captions, differently
+        raise ValueError(f"{error} Or promote by the floors alone with --without-champion.") from error
 
 
 def carry_out(outcome: Outcome, run: StageRun) -> None:
@@ -150,7 +157,11 @@ def _measure(
         return teller.step(
             f"Measure the {role}",
             lambda: measure_package(
-                fetch_package(uri), catalogue, measuring, teller.progress(f"{role}'s pictures and texts")
+                fetch_package(uri),
+                catalogue,
+                measuring,
+                selection=epoch_selection(uri),
+                progress=teller.progress(f"{role}'s pictures and texts"),
             ),
         )
     except ValueError as error:

@@ -35,7 +35,7 @@ def test_other_measures_are_kept_as_they_are() -> None:
     kept = results(relevant_recall_at_5=[0.2, np.nan, 1.0])
     assert kept.values("relevant_recall_at_5")["b"].tolist() == [1.0]
     for metric in ("relevant_recall_at_5", "median_rank", "rank"):
-        with pytest.raises(ValueError, match=f"`{metric}` is not measured of single queries"):
+        with pytest.raises(ValueError, match=f"`{metric}` is no measure of ranks"):
             results().values(metric)
 
 

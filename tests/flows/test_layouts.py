@@ -16,8 +16,9 @@ import torch
 import yaml
 
 from dwc.config import Params, load_params
+from dwc.evaluation.asked import asked_protocol
 from dwc.evaluation.evaluate import Evaluation
-from dwc.evaluation.protocols import protocol_of, search_tasks
+from dwc.evaluation.protocols import search_tasks
 from dwc.evaluation.report import write_report
 from dwc.model.clip import FrozenClip
 from dwc.registry.params import flatten
@@ -75,7 +76,7 @@ def run_stages(root: Path) -> tuple[Evaluation, dict[str, int]]:
     model = train._model(params.train, store, torch.device("cpu"))
     history = train._train(stage, model, store, learnt, held, Checkpoints(BUILD / "checkpoints", ""))
     train._save(model, history)
-    protocol = protocol_of(params, params.train.select)
+    protocol = asked_protocol(params, params.train.select)
     tasks = search_tasks(tables.images, store.triplets, store.image_ids, protocol)
     streams, queries = evaluate._encode(stage, store, tasks, 8)
     found = evaluate._measure(stage, tables, store, tasks, streams, queries, protocol)

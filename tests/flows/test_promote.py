@@ -99,7 +99,9 @@ def last_run(store: mlflow.MlflowClient) -> mlflow.entities.Run:
 def test_a_package_measured_anew_gives_the_evaluate_stages_results(store: mlflow.MlflowClient) -> None:
     params = load_params(Path("params.yaml"))
     catalogue = Catalogue.open(BUILD, params.data.root, 100.0)
-    found = measure_package(fetch_package(f"models:/{NAME}@challenger"), catalogue, Measuring.by(params))
+    found = measure_package(
+        fetch_package(f"models:/{NAME}@challenger"), catalogue, Measuring.by(params), selection="best"
+    )
     written = load_queries(Path("metrics/queries.csv"))
     assert (found.queries.protocol, found.queries.searched) == (written.protocol, written.searched)
     pd.testing.assert_frame_equal(found.queries.table, written.table, check_dtype=False, rtol=1e-5)
@@ -126,7 +128,9 @@ def test_a_package_of_another_resolution_reads_the_raw_pictures(
         caption_variants="joined",
     )
     larger = replace(catalogue, store=Store(tmp_path / "store"))
-    found = measure_package(fetch_package(f"models:/{NAME}@challenger"), larger, Measuring.by(params))
+    found = measure_package(
+        fetch_package(f"models:/{NAME}@challenger"), larger, Measuring.by(params), selection="best"
+    )
     pd.testing.assert_frame_equal(
         found.queries.table, load_queries(Path("metrics/queries.csv")).table, check_dtype=False, rtol=1e-5
     )
