@@ -24,8 +24,9 @@ from dwc.model.clip import FrozenClip
 from dwc.registry.params import flatten
 from dwc.store.dataset import Store
 from dwc.tables.build import load_tables
+from dwc.training.batches import split_holdout
 from dwc.training.checkpoint import Checkpoints
-from dwc.training.start import training_triplets
+from dwc.training.start import checkpoint_selection, training_triplets
 from flows import embed, evaluate, preprocess, train, validate
 from flows.stage import BUILD
 from tests.flows.conftest import TINY_CLIP, TINY_PARAMS
@@ -72,9 +73,10 @@ def run_stages(root: Path) -> tuple[Evaluation, dict[str, int]]:
     embed._save_clip(clip)
     embed._embed(clip, Store(BUILD / "store"), params.embed.batch_size, silent)
     store = Store(BUILD / "store", BUILD / "features")
-    learnt, held = train._divide(store, training_triplets(store), params.train)
+    learnt, held = split_holdout(training_triplets(store), params.train.holdout, params.train.seed)
+    chosen = checkpoint_selection(params.train.select, held, store)
     model = train._model(params.train, store, torch.device("cpu"))
-    history = train._train(stage, model, store, learnt, held, Checkpoints(BUILD / "checkpoints", ""))
+    history = train._train(stage, model, store, learnt, chosen, Checkpoints(BUILD / "checkpoints", ""))
     train._save(model, history)
     protocol = asked_protocol(params, params.train.select)
     tasks = search_tasks(tables.images, store.triplets, store.image_ids, protocol)
