@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -45,7 +46,14 @@ def _prepare_environment() -> None:
     environment.prepare(HOME)
 
 
+def _let_interrupts_through() -> None:
+    """A shell's background job ignores Ctrl-C and hands that on to what tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 _prepare_environment()
+_let_interrupts_through()
 
 
 def pytest_configure(config: pytest.Config) -> None:
