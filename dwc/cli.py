@@ -10,6 +10,12 @@ import typer
 from dwc.commands import regression, versions
 from dwc.console import errors_in_one_screen, print_table, progress_bar
 
+ReferencePicture = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")]
+Change = Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')]
+ModelUri = Annotated[
+    str | None, typer.Option(help="default: models:/dwc-<data set of params.yaml>@challenger")
+]
+
 EXPLAINED_SIDE = 320  # pixels of an explained picture: sharp, and some 15 kB for each word
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -149,12 +155,10 @@ def fetch_images(
 
 @app.command()
 def search(
-    image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
-    text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],
+    image: ReferencePicture,
+    text: Change,
     k: Annotated[int, typer.Option(min=1, help="results to show")] = 10,
-    model: Annotated[
-        str | None, typer.Option(help="default: models:/dwc-<data set of params.yaml>@challenger")
-    ] = None,
+    model: ModelUri = None,
 ) -> None:
     """Search a registered model's gallery with a picture and a sentence."""
     from dwc.serving.retriever import Retriever
@@ -168,12 +172,10 @@ def search(
 
 @app.command()
 def explain(
-    image: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")],
-    text: Annotated[str, typer.Option(help='what should change, such as "in red, with longer sleeves"')],
+    image: ReferencePicture,
+    text: Change,
     k: Annotated[int, typer.Option(min=1, help="results to show")] = 8,
-    model: Annotated[
-        str | None, typer.Option(help="default: models:/dwc-<data set of params.yaml>@challenger")
-    ] = None,
+    model: ModelUri = None,
     out: Annotated[Path, typer.Option(dir_okay=False, help="the page to write")] = Path("explain.html"),
     store: Annotated[
         Path, typer.Option(help="image store with the gallery's pictures; names alone where there is none")
@@ -208,8 +210,9 @@ def explain(
 def _model_uri(model: str | None) -> str:
     """The model asked for, or the challenger of the data set in params.yaml."""
     from dwc.config import load_params
+    from dwc.registry.versions import model_name
 
-    return model or f"models:/dwc-{load_params(Path('params.yaml')).data.name}@challenger"
+    return model or f"models:/{model_name(load_params(Path('params.yaml')).data.name)}@challenger"
 
 
 def _package(uri: str) -> Path:

@@ -34,12 +34,14 @@ def embed(stage: Stage) -> None:
     with gpu():
         clip = stage.step("Build CLIP", _create, settings)
         history: list[dict[str, float]] = []
-        if settings.adapt.text_epochs:
-            stage.step("Learn words", _learn_words, clip, store, settings.adapt, stage.progress("text steps"))
-        if settings.adapt.epochs:
-            history = stage.step(
-                "Adapt CLIP to titles", _adapt, clip, store, settings.adapt, stage.progress("adapting steps")
-            )
+        adapt = settings.adapt
+        if adapt.text_epochs or adapt.epochs:
+            titled = _titled_training_images(load_tables(BUILD / "tables").images)
+        if adapt.text_epochs:
+            stage.step("Learn words", _learn_words, clip, store, titled, adapt, stage.progress("text steps"))
+        if adapt.epochs:
+            report = stage.progress("adapting steps")
+            history = stage.step("Adapt CLIP to titles", _adapt, clip, store, titled, adapt, report)
         _save_clip(clip)
         stage.step("Embed", _embed, clip, store, settings.batch_size, stage.progress("pictures and texts"))
     _save_curve(history)
@@ -59,12 +61,13 @@ def _create(settings: Embed) -> FrozenClip:
     )
 
 
-def _learn_words(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgress) -> float:
-    titles = _titled_training_images(load_tables(BUILD / "tables").images)["title"].tolist()
+def _learn_words(
+    clip: FrozenClip, store: Store, titled: pd.DataFrame, settings: Adapt, progress: StepProgress
+) -> float:
     rows = sorted({row for texts in training_triplets(store)["texts"] for row in texts})
     return learn_words(
         clip,
-        [*titles, *(store.texts[row] for row in rows)],
+        [*titled["title"], *(store.texts[row] for row in rows)],
         epochs=settings.text_epochs,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
@@ -76,8 +79,9 @@ def _learn_words(clip: FrozenClip, store: Store, settings: Adapt, progress: Step
     )
 
 
-def _adapt(clip: FrozenClip, store: Store, settings: Adapt, progress: StepProgress) -> list[dict[str, float]]:
-    titled = _titled_training_images(load_tables(BUILD / "tables").images)
+def _adapt(
+    clip: FrozenClip, store: Store, titled: pd.DataFrame, settings: Adapt, progress: StepProgress
+) -> list[dict[str, float]]:
     return adapt_clip(
         clip,
         store.pixels,

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from dwc.registry.lineage import UNKNOWN, data_revision
+
 _NEEDED = ("dwc", "flows", "presets", "params.yaml", "dvc.yaml", "data.dvc")
 _NO_PART = ("dwc/serving", "dwc/html.py", "dwc/templates", "flows/challenger.py")
 """What stages depend on for packages and reports, which no measured value comes from."""
@@ -55,8 +57,7 @@ def _code(paths: Sequence[str]) -> list[str]:
 
 def data_version(root: Path) -> str:
     """The md5 of the data in data.dvc. Raises ValueError where the file does not say it."""
-    file = root / "data.dvc"
-    try:
-        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["outs"][0]["md5"])
-    except (OSError, yaml.YAMLError, LookupError, TypeError) as error:
-        raise ValueError(f"{file}: it names no data ({error}). Track them by `dvc add data`.") from error
+    revision = data_revision(root)
+    if revision == UNKNOWN:
+        raise ValueError(f"{root / 'data.dvc'}: it names no data. Track them by `dvc add data`.")
+    return revision

@@ -15,7 +15,7 @@ from dwc.model.clip import FrozenClip
 from dwc.model.precision import autocast
 from dwc.store.pixels import AllPixels
 from dwc.training.augment import random_view
-from dwc.training.optimiser import learning_rate_factor
+from dwc.training.optimiser import learning_rate_factor, set_learning_rate
 from dwc.training.words import text_tower
 
 
@@ -61,8 +61,7 @@ def adapt_clip(
         for number in range(per_epoch):
             step = epoch * per_epoch + number
             factor = learning_rate_factor(step, epochs * per_epoch, schedule="cosine", warmup=warmup)
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate * factor * group["factor"]
+            set_learning_rate(optimiser, learning_rate * factor)
             picked = order[number * batch_size : (number + 1) * batch_size]
             tokens = clip.tokenize([_drop_words(titles[item], word_dropout, random) for item in picked])
             with autocast(clip.device, bf16):

@@ -47,6 +47,6 @@ class LearningRates:
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
-    """Set the learning rate of all parameter groups."""
+    """Set the learning rate of all parameter groups; one with a `factor` gets that share of it."""
     for group in optimiser.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group.get("factor", 1.0)

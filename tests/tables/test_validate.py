@@ -7,20 +7,17 @@ import json
 import shutil
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 from PIL import Image
 
-from dwc.tables.build import Progress, load_tables
-from dwc.tables.result import ValidationFailed, ValidationResult
-from dwc.tables.validate import validate
-from tests.catalogue import CATEGORIES, read_json, write_catalogue, write_json
+from dwc.tables.build import load_tables
+from dwc.tables.result import ValidationFailed
+from tests.catalogue import read_json, write_catalogue, write_json
+from tests.tables.run import Damage, append, change_record, run
 
-Damage = Callable[[Path], None]
 REPORT_FILES = {
     "report.html",
     "results.json",
@@ -28,22 +25,6 @@ REPORT_FILES = {
     "left_out_images.csv",
     "near_duplicates.csv",
 }
-
-
-def run(root: Path, build: Path, progress: Progress | None = None) -> ValidationResult:
-    return validate(
-        root,
-        "fashioniq",
-        CATEGORIES,
-        dataset="tiny",
-        min_side=32,
-        max_megapixels=1.0,
-        min_caption_words=2,
-        tables_folder=build / "tables",
-        report_folder=build / "validation",
-        rejected_folder=build / "rejected",
-        progress=progress,
-    )
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -66,19 +47,6 @@ def made_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("before")
     run(write_catalogue(folder / "data"), folder / "build")
     return folder / "build"
-
-
-def change_record(name: str, number: int, **values: Any) -> Damage:
-    def damage(root: Path) -> None:
-        records = read_json(root / name)
-        records[number] |= values
-        write_json(root / name, records)
-
-    return damage
-
-
-def append_id(name: str, image_id: str) -> Damage:
-    return lambda root: write_json(root / name, [*read_json(root / name), image_id])
 
 
 def truncate(name: str) -> Damage:
@@ -182,12 +150,12 @@ ERRORS: dict[str, tuple[Damage, list[str], str]] = {
         "captions/cap.dress.train.json record 4: reference one and target two are not in any image list",
     ),
     "duplicate id": (
-        append_id("image_splits/split.dress.val.json", "dress-8"),
+        append("image_splits/split.dress.val.json", "dress-8"),
         ["image_listed_once"],
         "images/dress-8.png: dress-8 stands more than once in the list dress.val",
     ),
     "overlapping splits": (
-        append_id("image_splits/split.dress.val.json", "dress-0"),
+        append("image_splits/split.dress.val.json", "dress-0"),
         ["splits_disjoint"],
         "images/dress-0.jpg: dress-0 is in dress.train and dress.val",
     ),
@@ -268,7 +236,7 @@ WARNINGS: dict[str, tuple[Damage, str, str]] = {
         "captions/cap.dress.train.json record 3: reference and target are both dress-3",
     ),
     "leak between categories": (
-        append_id("image_splits/split.shirt.val.json", "toptee-0"),
+        append("image_splits/split.shirt.val.json", "toptee-0"),
         "no_leak_between_categories",
         "images/toptee-0.jpg: toptee-0 is in toptee.train and shirt.val",
     ),
