@@ -22,6 +22,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def resumable_folder(path: Path) -> Iterator[Path]:
+    """Yield a sibling folder that replaces `path` on success and stays as it is on failure.
+
+    It holds what an interrupted run left: whoever writes into it says what of that can still be used.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.mkdir(parents=True, exist_ok=True)
+    yield temporary
+    _replace_folder(temporary, path)
+
+
+@contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a sibling file name that replaces `path` on success and is removed on failure."""
     temporary = _fresh_sibling(path)

@@ -22,7 +22,7 @@ from dwc.model.inputs import normalise
 from dwc.serving.package import Gallery, load_gallery, read_about
 from dwc.serving.questions import Answer, ExplainedAnswer, Question
 from dwc.serving.ranking import best_positions, rows_by_category
-from dwc.store.pictures import Pixels, open_picture, square
+from dwc.store.pictures import Pixels, square_picture
 from dwc.store.texts import clean, sentence
 from dwc.store.vocabulary import Vocabulary
 
@@ -127,7 +127,7 @@ class Retriever:
         if question.category is not None and question.category not in self._members:
             known = ", ".join(self.categories) or "none"
             raise ValueError(f"category = {question.category}: not in this gallery. Known: {known}.")
-        pixels = square(open_picture(question.image), self._model.config.resolution)
+        pixels = square_picture(question.image, self._model.config.resolution)
         return _Prepared(question, pixels, captions)
 
     @torch.inference_mode()
