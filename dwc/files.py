@@ -48,7 +48,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def disk_is_full(error: BaseException | None) -> bool:
-    """Whether an error, or one behind it, says that the disk takes no more; libraries have their own words."""
+    """Whether an error, or one behind it, says that the disk is full; libraries have their own words."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
