@@ -21,7 +21,7 @@ class Listed:
 
 
 class Catalogue:
-    """Rows are only ever appended; the row of a removed image stays empty, so that numbers keep their meaning."""
+    """Rows are only ever appended, and that of a removed image stays empty: numbers keep their meaning."""
 
     def __init__(self) -> None:
         self._ids: list[str] = []
@@ -82,7 +82,7 @@ class Catalogue:
     def browse(
         self, *, category: str | None, part: str, offset: int, limit: int, shuffle: int | None
     ) -> Listed:
-        """A page of the images whose id contains `part`, in any case, in their order or shuffled by a seed."""
+        """A page of the images whose id contains `part` (in any case), in order or shuffled by a seed."""
         wanted = part.casefold()
         rows = [row for row in self.rows(category).tolist() if wanted in self._ids[row].casefold()]
         if shuffle is not None:

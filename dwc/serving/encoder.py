@@ -45,7 +45,7 @@ class Composed:
 
     @property
     def both(self) -> Float[np.ndarray, "batch both"]:
-        """Concatenated: their inner product with concatenated gallery embeddings is the sum of both scores."""
+        """Concatenated: the inner product with concatenated gallery embeddings is the sum of both scores."""
         return np.concatenate([self.cnn, self.clip], axis=1)
 
     def answer(self, row: int, ids: list[str], scores: list[float]) -> Answer:

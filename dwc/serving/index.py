@@ -18,10 +18,12 @@ Vectors = Float32[np.ndarray, "rows both"]
 Progress = Callable[[int, int], None]
 
 FLAT_LIMIT = 50_000
-"""Images up to which every one is looked at: at 2 × 512 numbers each, a search then reads 200 MB, some 20 ms."""
+"""Images up to which every one is looked at: of 2 × 512 numbers each, that is 200 MB, read in some 15 ms."""
 
 _LINKS = 32  # neighbours of a node of the graph: faiss's own choice, 256 bytes of memory for each image
-_BUILD_WIDTH = 80  # candidates while building: twice faiss's own, for a graph that is built once and read often
+_BUILD_WIDTH = (
+    80  # candidates while building: twice faiss's own, for a graph that is built once and read often
+)
 _WIDTHS = (64, 128, 256, 512)  # candidates while searching; the first with enough recall is taken
 _ENOUGH_RECALL = 0.98
 _MARGIN = 50  # results beyond k, so that equals at the end of the list are put in order too
@@ -92,7 +94,9 @@ class VectorIndex:
             if not wanted:
                 return [Hits(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
             rows = self._candidates(queries, wanted, only, exact)
-            return [self._ranked(query, found[found >= 0], k) for query, found in zip(queries, rows, strict=True)]
+            return [
+                self._ranked(query, found[found >= 0], k) for query, found in zip(queries, rows, strict=True)
+            ]
 
     def measure_recall(self) -> float:
         """Set the width of the search, and measure how many of the true ten best it finds (0 to 1).
@@ -124,7 +128,7 @@ class VectorIndex:
         return np.asarray(self._graph.search(queries, wanted, params=settings)[1])
 
     def _ranked(self, query: Float32[np.ndarray, " both"], rows: Int[np.ndarray, " found"], k: int) -> Hits:
-        """Score candidates anew: faiss rounds differently in batches of different sizes, and so orders equals."""
+        """Score candidates anew: faiss rounds otherwise in larger batches, which would order equals."""
         scores = (self.vectors()[rows].astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
         order = np.lexsort((rows, -scores))[:k]
         return Hits(rows[order], scores[order])

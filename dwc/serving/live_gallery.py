@@ -119,9 +119,7 @@ class LiveGallery:
             self._catalogue.remove(image_id)
             self._subsets.clear()
 
-    def search(
-        self, queries: Vectors, k: int, category: str | None = None
-    ) -> list[list[tuple[str, float]]]:
+    def search(self, queries: Vectors, k: int, category: str | None = None) -> list[list[tuple[str, float]]]:
         """The k best (id, score) of each query, best first. Within a category the search is always exact."""
         only = self._subset(category)
         found = self._index.search(queries, k, only, exact=category is not None)
@@ -142,9 +140,7 @@ class LiveGallery:
         if len(rows) < len(vectors):
             vectors = vectors[rows]
         half = vectors.shape[1] // 2
-        return ids, Streams(
-            cnn=torch.from_numpy(vectors[:, :half]), clip=torch.from_numpy(vectors[:, half:])
-        )
+        return ids, Streams(cnn=torch.from_numpy(vectors[:, :half]), clip=torch.from_numpy(vectors[:, half:]))
 
     def _subset(self, category: str | None) -> Subset | None:
         """Rows that a search looks through; None where that is every row."""
