@@ -169,7 +169,13 @@ function submit(event) {
   if (!text) return complain("Say how what you want differs from the picture, such as “in red”.");
   const next = asked(trail, text, byId("category").value || null);
   go(next, { replace: next.rounds === trail.rounds && !trail.picking });
-  if (matchMedia("(max-width: 55rem)").matches) byId("results-title").focus(); // below the form, and the keys away
+  if (matchMedia("(max-width: 55rem)").matches) showBelow(byId("results-title"));
+}
+
+/** On a phone results are below the form: go there, which also puts the keys away. */
+function showBelow(title) {
+  title.focus({ preventScroll: true });
+  title.scrollIntoView({ block: "start" });
 }
 
 /** Say beside the field what is missing; null = nothing. */
@@ -202,7 +208,8 @@ function showExample(example) {
   byId("example").hidden = !example;
   if (!example) return;
   const said = make("span", {}, make("small", {}, "For example, this one, but"), make("b", {}, `“${example.text}”`));
-  byId("example").replaceChildren(picture(uploads.sourceOf({ image: example.id }), example.id, { alt: "" }), said);
+  const shown = picture(uploads.sourceOf({ image: example.id }), example.id, { alt: "" });
+  byId("example").replaceChildren(shown, said, make("span", { class: "try" }, "Try it"));
   byId("example").onclick = () => go(asked(begun(trail, { image: example.id }), example.text, null));
 }
 

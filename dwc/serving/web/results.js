@@ -1,7 +1,7 @@
 /** What was found: pictures with their scores, best first. */
 
 import { pictureAddress } from "./api.js";
-import { byId, counted, make, note } from "./dom.js";
+import { byId, counted, make, note, thousands } from "./dom.js";
 import { openLook } from "./look.js";
 import { picture, showSkeletons } from "./tiles.js";
 
@@ -25,6 +25,7 @@ function clearResults() {
   grid.removeAttribute("aria-busy");
   grid.replaceChildren();
   byId("results-about").textContent = "";
+  byId("results-hint").hidden = true;
   byId("results-more").hidden = true;
 }
 
@@ -44,8 +45,8 @@ export function showAnswer(answer, round, { images, next, onUse }) {
 }
 
 function about(answer, images) {
-  const found = counted(answer.results.length, "picture");
-  return `${found}, best first, of ${counted(images, "picture")} · ${Math.max(1, Math.round(answer.took_ms))} ms`;
+  const time = `${Math.max(1, Math.round(answer.took_ms))} ms`;
+  return `the best ${thousands(answer.results.length)} of ${counted(images, "picture")} · ${time}`;
 }
 
 function nothing({ category }) {

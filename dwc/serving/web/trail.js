@@ -9,6 +9,7 @@ const strip = byId("trail");
 /** Show a trail of two rounds or more; `onReturn(round)` is called with the place of the one that is chosen. */
 export function showTrail(trail, onReturn) {
   strip.hidden = trail.rounds.length < 2;
+  if (strip.hidden) return;
   const steps = trail.rounds.map((round, at) => step(round, at, at === trail.at, onReturn));
   strip.firstElementChild.replaceChildren(...steps);
   strip.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -26,22 +26,15 @@ export function prepareWeight(onAsk) {
 /** Show what a round asks for, before it is answered. weight: null = the model judges; searched: or not yet. */
 export function showAsked(weight, searched) {
   if (moved.pending()) return;
-  byId("weight").disabled = !searched;
-  if (weight !== null) {
-    slider.value = weight;
-    say(weight, true);
-  } else if (!searched) {
-    slider.value = 0.5;
-    mark.hidden = true;
-    byId("weight-value").textContent = "The model decides for every search";
-    byId("weight-streams").textContent = "";
-    byId("weight-reset").hidden = true;
-  }
+  if (!searched) byId("weight").hidden = true;
+  if (weight === null) return; // until it is answered, what was shown before stays
+  slider.value = weight;
+  say(weight, true);
 }
 
 /** Show what an answer used, and where the model's own weight lies. */
 export function showUsed(answer, weight) {
-  mark.hidden = false;
+  byId("weight").hidden = false;
   mark.style.setProperty("--at", answer.learned_image_weight);
   mark.dataset.label = `model ${percent(answer.learned_image_weight)}`;
   byId("weight-streams").textContent = streams(answer, weight);
