@@ -74,7 +74,7 @@ async function more(offset) {
 }
 
 function nothing() {
-  if (asked.query) return `No picture's name has “${asked.query}” in it. Names are file names without ending.`;
+  if (asked.query) return `No picture’s name has “${asked.query}” in it. Names are file names without ending.`;
   return "There are no pictures here yet. Upload one of your own to search with.";
 }
 
