@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,6 +23,28 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class Teller(Protocol):
+    """Who runs the steps of long work and shows how far they are: a terminal, a flow, nobody."""
+
+    def step(self, name: str, work: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        """Do a part of the work under a name, and return its result."""
+
+    def progress(self, description: str) -> Callable[[int, int], None]:
+        """A callback (done, total) for a step."""
+
+
+class SilentTeller:
+    """Runs the steps in the background, where nobody watches."""
+
+    def step(self, name: str, work: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        """Do a part of the work."""
+        return work(*args, **kwargs)
+
+    def progress(self, description: str) -> Callable[[int, int], None]:
+        """A callback that shows nothing."""
+        return lambda done, total: None
 
 
 class TerminalTeller:

@@ -9,15 +9,14 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from dwc.config import Params
+from dwc.console import Teller
 from dwc.evaluation.evaluate import Evaluation
 from dwc.evaluation.paired import Paired, changed_queries, compare
 from dwc.promotion.contest import Contest, find_contest
@@ -33,18 +32,6 @@ from dwc.registry.versions import fetch_package, model_name
 from dwc.store.texts import clean, sentence
 
 NOTHING_TO_DO = "The challenger is champion already; there is nothing to promote."
-
-R = TypeVar("R")
-
-
-class Teller(Protocol):
-    """Who runs the steps and shows how far they are: a terminal, or a flow."""
-
-    def step(self, name: str, work: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-        """Do a part of the work under a name, and return its result."""
-
-    def progress(self, description: str) -> Callable[[int, int], None]:
-        """A callback (done, total) for a step."""
 
 
 def promote(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOADER = "dwc.serving.pyfunc"
 MODEL_NAME = "retriever"
 
-# What dwc.serving imports, and MLflow to serve it. Not inferred: that would run the model once more.
+# What the loader imports, and MLflow to serve it. Not inferred: that would run the model once more.
 REQUIREMENTS = (
     "jaxtyping",
     "mlflow",
@@ -95,17 +95,19 @@ def move_alias(name: str, alias: str, version: str) -> str | None:
     return None if before is None else str(before)
 
 
-def fetch_package(uri: str) -> Path:
+def fetch_package(uri: str, into: Path | None = None) -> Path:
     """Local folder of a version's serving package; `uri` is such as `models:/dwc-wardrobe@challenger`.
 
-    Raises ValueError where there is no such version.
+    into: folder to copy it to, for those who delete it after use; otherwise it is read where it lies, or
+    fetched into a temporary folder. Raises ValueError where there is no such version.
     """
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
 
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        place = None if into is None else str(into)
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=place))
     except MlflowException as error:
         raise ValueError(f"{uri}: {first_line(error)}. Train and register a model first.") from error
     return folder / str(Model.load(str(folder)).flavors["python_function"]["data"])

@@ -8,13 +8,14 @@ package.json   data set, resolution of the images in pixels, versions
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32
@@ -94,14 +95,29 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def load_gallery(folder: Path) -> Gallery:
-    """Read a package's gallery. Raises ValueError naming what is missing or does not fit together."""
+def fingerprint(folder: Path) -> str:
+    """What tells models apart by their content: packages of one model and CLIP have the same fingerprint."""
+    digest = hashlib.sha256()
+    for part in ("clip", "model"):
+        for file in sorted(path for path in (folder / part).rglob("*") if path.is_file()):
+            with file.open("rb") as content:
+                inner = hashlib.file_digest(content, "sha256").hexdigest()
+            digest.update(f"{file.relative_to(folder).as_posix()} {inner}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def load_gallery(folder: Path, *, mapped: bool = False) -> Gallery:
+    """Read a package's gallery; mapped: its embeddings stay on the disk until they are looked at.
+
+    Raises ValueError naming what is missing or does not fit together.
+    """
     gallery = folder / "gallery"
+    mode: Literal["r"] | None = "r" if mapped else None
     try:
         return Gallery(
             ids=json.loads((gallery / "ids.json").read_text(encoding="utf-8")),
-            cnn=np.load(gallery / "cnn.npy", allow_pickle=False),
-            clip=np.load(gallery / "clip.npy", allow_pickle=False),
+            cnn=np.load(gallery / "cnn.npy", mmap_mode=mode, allow_pickle=False),
+            clip=np.load(gallery / "clip.npy", mmap_mode=mode, allow_pickle=False),
             categories=json.loads((gallery / "categories.json").read_text(encoding="utf-8")),
         )
     except (OSError, ValueError) as error:

@@ -27,13 +27,15 @@ class Question:
 class Answer:
     """Found images, best first, and how much of the query came from the picture in each stream (0 to 1).
 
-    scores: q_cnn·g_cnn + q_clip·g_clip, between -2 and 2.
+    scores: q_cnn·g_cnn + q_clip·g_clip, between -2 and 2; learned_image_weight: what the model itself gives,
+    whatever was asked for; mean of both streams.
     """
 
     ids: list[str]
     scores: list[float]
     image_weight_cnn: float
     image_weight_clip: float
+    learned_image_weight: float
 
     @property
     def image_weight(self) -> float:

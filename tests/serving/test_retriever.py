@@ -132,7 +132,7 @@ def test_a_turned_photograph_is_read_upright(tiny: Tiny, retriever: Retriever) -
 
 
 def test_image_weight_is_the_mean_of_both_streams() -> None:
-    answer = Answer(ids=[], scores=[], image_weight_cnn=0.2, image_weight_clip=0.6)
+    answer = Answer(ids=[], scores=[], image_weight_cnn=0.2, image_weight_clip=0.6, learned_image_weight=0.5)
     assert answer.image_weight == pytest.approx(0.4)
 
 
@@ -144,7 +144,7 @@ def test_equal_scores_keep_the_gallerys_order() -> None:
 
 
 def test_searching_leaves_no_gradient_and_the_model_as_it_was(tiny: Tiny, retriever: Retriever) -> None:
-    before = {name: value.clone() for name, value in retriever._model.state_dict().items()}
+    before = {name: value.clone() for name, value in retriever.encoder.model.state_dict().items()}
     retriever.search(tiny.images[0].read_bytes(), "is red")
-    after = retriever._model.state_dict()
+    after = retriever.encoder.model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
