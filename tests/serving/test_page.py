@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,12 @@ from PIL import Image
 from playwright.sync_api import Browser, Route, expect
 
 from dwc.evaluation.overlay import above_even
+from dwc.serving.app import create_app
+from dwc.serving.gallery_folder import GalleryFolder
+from dwc.serving.service import Service
+from tests.serving.shop import live_of, open_shop
 from tests.serving.tiny import Tiny
-from tests.serving.window import CHROMIUM, Window, ask, chromium
+from tests.serving.window import CHROMIUM, Window, ask, chromium, running
 
 pytestmark = [
     pytest.mark.browser,
@@ -24,6 +29,23 @@ pytestmark = [
 
 RED, BLUE = "is red instead", "is longer and blue"
 REFERENCE, OTHER = "dress-2", "shirt-3"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gallery")
+
+
+@pytest.fixture(scope="module")
+def service(tiny: Tiny, folder: Path) -> Iterator[Service]:
+    with open_shop(tiny, folder) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def address(service: Service) -> Iterator[str]:
+    with running(create_app(service)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +291,7 @@ def test_an_explanation_shows_what_words_do_and_where_they_look(window: Window) 
     for place, word in enumerate(explained["words"]):
         words.nth(place).click()
         expect(words.nth(place)).to_have_attribute("aria-pressed", "true")
-        expect(window.page.locator("#why-word")).to_contain_text(f"Without “{word['text']}”")
+        expect(window.page.locator("#why-word")).to_contain_text(f"Leaving out “{word['text']}”")
         strength = above_even(np.array(word["looked_at"]), full)
         assert drawn(window, strength.shape) == pytest.approx(255 * 0.78 * strength, abs=1.5)
     window.page.get_by_text("What the text rewrites").click()
@@ -305,6 +327,7 @@ def test_the_explanation_follows_the_slider(window: Window) -> None:
     window.page.get_by_role("button", name="Why these?").click()
     expect(window.page.locator("#why-words button")).to_have_count(3)
     window.page.locator("#weight-slider").press("Home")
+    expect(window.page.locator("#why-word")).to_contain_text("by the model’s own weight, not yours")
     explained = ask(window.address, "explain", image_id=REFERENCE, text=RED, image_weight=0)
     expect(window.page.locator("#why-words .value")).to_have_text(
         [f"{word['score']:+.2f}".replace("-", "−") for word in explained["words"]]
@@ -316,7 +339,7 @@ def test_the_servers_sentence_is_shown_and_it_can_be_tried_again(window: Window)
     note = window.page.locator("#results-state .note.error")
     expect(note).to_contain_text("hats")
     expect(note).to_have_attribute("role", "alert")
-    assert window.problems and all("422" in problem for problem in window.problems)
+    assert window.problems and all("404" in problem for problem in window.problems)
     window.problems.clear()
 
     window.page.route("**/api/search", lambda route: route.abort())
@@ -415,30 +438,34 @@ def test_everything_that_can_be_used_has_a_name(window: Window) -> None:
     window.page.get_by_role("button", name="Why these?").click()
     expect(window.page.locator("#why-words button")).to_have_count(3)
     for role in ("button", "textbox", "slider", "combobox", "radio", "searchbox", "img"):
-        for element in window.page.get_by_role(role).all():  # type: ignore[arg-type]
+        for element in window.page.get_by_role(role).all():
             line = element.aria_snapshot().splitlines()[0]
             assert '"' in line, line
 
 
-def test_another_model_that_answers_is_told_of(window: Window) -> None:
-    """As after the alias has moved: the answer's version is not the one that the page began with."""
+def test_another_model_that_answers_is_told_of(
+    window: Window, service: Service, folder: Path, tiny: Tiny
+) -> None:
     window.open(f"?image={REFERENCE}&text=is+red+instead")
     first = window.results
-    newer = {"version": "12", "model_version": "12"}
+    opened = GalleryFolder.at(folder)
+    newer = live_of(opened, tiny, version="12")
+    service.changes.submit(service.exchange, newer).result()
+    opened.store.close()
 
-    def by_the_newer(route: Route) -> None:
-        answer = route.fetch()
-        known = answer.json()
-        route.fulfill(json={**known, **{name: value for name, value in newer.items() if name in known}})
-
-    window.page.route("**/api/search", by_the_newer)
-    window.page.route("**/api/model", by_the_newer)
     window.say(BLUE)
-    expect(window.page.locator("#notices")).to_contain_text("Model version 12 has taken the place of version")
+    notices = window.page.locator("#notices")
+    expect(notices).to_contain_text("Model version 12 has taken the place of version 1:")
     expect(window.page.locator("#about")).to_contain_text("model version 12")
     window.page.get_by_role("button", name="Understood").click()
-    expect(window.page.locator("#notices")).to_be_empty()
+    expect(notices).to_be_empty()
     asked = len(window.asked)
     window.page.go_back()
     window.wait_for(first)
     assert len(window.asked) == asked + 1  # what the model before found is not shown as this one's
+
+
+def test_the_example_is_one_click(window: Window) -> None:
+    window.open()
+    window.page.locator("#example").click()
+    window.wait_for(found(window.address, "is red", "dress-0"))

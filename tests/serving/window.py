@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Request as PageRequest
 
@@ -22,6 +25,22 @@ _RESULTS = """
 document.querySelector("#results-grid[aria-busy], #results-grid .skeleton")
     ? [] : [...document.querySelectorAll("#results-grid .open")].map((open) => open.dataset.image)
 """
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """The address of an application that is served from a thread of this process."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager
@@ -93,7 +112,7 @@ class Window:
         if not request.url.startswith((self.address, "blob:", "data:")):
             self.problems.append(f"asked another machine: {request.url}")
         if urlsplit(request.url).path == "/api/search":
-            self.asked.append(request.post_data_json)
+            self.asked.append(json.loads(request.post_data or ""))
 
 
 def ask(address: str, path: str, **question: Any) -> dict[str, Any]:

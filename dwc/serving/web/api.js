@@ -70,7 +70,7 @@ async function ask(path, { signal = null, ...options } = {}) {
   }
 }
 
-/** The server's own sentence; of a list of wrong fields, each with its name. */
+/** The server's own sentence; of a list of wrong fields the first, with its name. */
 async function complaint(response) {
   let detail = null;
   try {
@@ -78,6 +78,6 @@ async function complaint(response) {
   } catch {
     // A proxy in between answers in its own words.
   }
-  if (Array.isArray(detail)) return detail.map((each) => `${each.loc?.at(-1)}: ${each.msg}`).join("; ");
+  if (Array.isArray(detail)) return `${detail[0].loc[1] ?? detail[0].loc[0]}: ${detail[0].msg}`;
   return detail || `The server answered ${response.status} ${response.statusText}.`;
 }

@@ -131,7 +131,7 @@ function showFound(at, answer, question) {
     announce(`${counted(answer.results.length, "picture")} found. Best: ${answer.results[0]?.id ?? "none"}.`);
   }
   if (at === trail.at && answer.results.length) {
-    explainable(question, round.reference, answer.results[0].score);
+    explainable(question, round.reference);
   } else notExplainable();
 }
 

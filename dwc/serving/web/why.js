@@ -9,9 +9,9 @@ const NEARLY_EVEN = 1.25; // times even: below it nothing stands out
 
 const opener = byId("why-open");
 const fetchExplanation = newest(explain);
-const shown = { found: null, word: 0, view: "looks", full: 1, score: 0 };
+const shown = { found: null, word: 0, view: "looks", full: 1, byModel: true };
 let open = false;
-let query = null; // { question, reference, score } of the results in sight
+let query = null; // { question, reference } of the results in sight
 
 /** Make the section open and close, and its words and views be chosen. */
 export function prepareWhy() {
@@ -28,8 +28,8 @@ export function prepareWhy() {
 }
 
 /** Tell of which results an explanation may be asked; it is fetched now where the section is open. */
-export function explainable(question, reference, score) {
-  query = { question, reference, score };
+export function explainable(question, reference) {
+  query = { question, reference };
   opener.hidden = false;
   if (open) load();
 }
@@ -49,7 +49,8 @@ async function load() {
   const asked = query;
   try {
     const found = await fetchExplanation(asked.question);
-    Object.assign(shown, { found, score: asked.score, full: fullColour(looking(found)) });
+    const byModel = asked.question.image_weight === null; // the server explains by the model's weight only
+    Object.assign(shown, { found, byModel, full: fullColour(looking(found)) });
     byId("why-state").replaceChildren();
     byId("why-picture").src = sourceOf(asked.reference);
     byId("why-body").hidden = false;
@@ -98,16 +99,16 @@ function select(place) {
     shown.view = "looks";
     byId("why-views").querySelector("input").checked = true;
   }
-  byId("why-word").textContent = effect(shown.found.words[place]);
+  byId("why-word").textContent = effect(shown.found.words[place], shown.byModel);
   showMap();
 }
 
-function effect({ text, score, score_cnn, score_clip, change }) {
-  const without = (shown.score - score).toFixed(2);
+function effect({ text, score, score_cnn, score_clip, change }, byModel) {
+  const verb = score < 0 ? "raise" : "lower";
   return (
-    `Without “${text}” the first picture would score ${without} instead of ${shown.score.toFixed(2)} ` +
-    `(CNN stream ${signed(score_cnn)}, CLIP stream ${signed(score_clip)}), and the query would change ` +
-    `by ${percent(change)}.`
+    `Leaving out “${text}” would ${verb} the first picture’s score by ${Math.abs(score).toFixed(2)} ` +
+    `(the word gives it ${signed(score_cnn)} in the CNN stream, ${signed(score_clip)} in the CLIP stream) and change ` +
+    `the query by ${percent(change)}${byModel ? "" : ", all by the model’s own weight, not yours"}.`
   );
 }
 
