@@ -433,14 +433,23 @@ def luminance(colour: list[float]) -> float:
 
 
 def test_everything_that_can_be_used_has_a_name(window: Window) -> None:
-    window.open(f"?image={REFERENCE}&text=is+red+instead")
+    window.open()
+    assert_named(window)
+    window.pick(REFERENCE)
+    window.say(RED)
     assert window.results
     window.page.get_by_role("button", name="Why these?").click()
     expect(window.page.locator("#why-words button")).to_have_count(3)
+    assert_named(window)
+    window.page.locator("#results-grid .open").first.click()
+    assert_named(window)
+
+
+def assert_named(window: Window) -> None:
     for role in ("button", "textbox", "slider", "combobox", "radio", "searchbox", "img"):
         for element in window.page.get_by_role(role).all():
             line = element.aria_snapshot().splitlines()[0]
-            assert '"' in line, line
+            assert line.startswith(f'- {role} "'), line
 
 
 def test_another_model_that_answers_is_told_of(

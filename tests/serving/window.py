@@ -96,8 +96,9 @@ class Window:
 
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
-        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        return width
+        width: int = self.page.evaluate("document.documentElement.scrollWidth")
+        assert self.page.viewport_size
+        return width - self.page.viewport_size["width"]  # innerWidth grows with what a phone shows
 
     def _results_once(self, condition: Callable[[list[str]], bool]) -> list[str]:
         """Asked from outside: the page's own policy forbids what Playwright would evaluate within it."""
