@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dwc.commands import regression, versions
+from dwc.commands import regression, serve, versions
 from dwc.console import errors_in_one_screen, print_table, progress_bar
 
 ReferencePicture = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="reference picture")]
@@ -25,6 +25,7 @@ for command in (
     versions.lineage,
     versions.checkout,
     regression.regression,
+    serve.serve,
 ):
     app.command()(command)
 

@@ -2,12 +2,14 @@
 
 gallery.sqlite     ids, categories, embeddings by model (and SQLite's own files beside it)
 pictures/          one file for each picture that is kept
+incoming/          a model while it is read
 lock               held while a server uses the folder
 """
 
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +37,17 @@ class GalleryFolder:
             store=GalleryStore(path / "gallery.sqlite"),
             pictures=KeptPictures(path / "pictures"),
         )
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """An empty folder for a model that is being read; deleted after the block, or by the next one."""
+        place = self.path / "incoming"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 
 from dwc.console import Teller
 from dwc.registry.served import Served
+from dwc.registry.versions import fetch_package
 from dwc.serving.encoder import Encoder
 from dwc.serving.fill import PictureOf, embed_missing, fill_from_package
 from dwc.serving.gallery_folder import GalleryFolder
@@ -32,6 +33,29 @@ class Live:
     encoder: Encoder
     gallery: LiveGallery
     loaded_at: datetime
+
+
+def load_version(
+    folder: GalleryFolder,
+    served: Served,
+    *,
+    follow_package: bool,
+    picture_of: PictureOf,
+    device: torch.device | str,
+    teller: Teller,
+) -> Live:
+    """Fetch a registered version's package, and bring it up; arguments and errors as in `bring_up`."""
+    with folder.incoming() as place:
+        package = teller.step("Fetch the model", fetch_package, served.version.uri, place)
+        return bring_up(
+            folder,
+            package,
+            served,
+            follow_package=follow_package,
+            picture_of=picture_of,
+            device=device,
+            teller=teller,
+        )
 
 
 def bring_up(
