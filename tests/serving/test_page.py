@@ -281,9 +281,7 @@ def test_an_explanation_shows_what_words_do_and_where_they_look(window: Window) 
     window.page.get_by_role("button", name="Why these?").click()
     words = window.page.locator("#why-words button")
     explained = ask(window.address, "explain", image_id=REFERENCE, text=RED)
-    expect(words.locator(".value")).to_have_text(
-        [f"{word['score']:+.2f}".replace("-", "−") for word in explained["words"]]
-    )
+    expect(words.locator(".value")).to_have_text([written(word["score"]) for word in explained["words"]])
     peaks = [
         np.array(word["looked_at"]).max() * np.array(word["looked_at"]).size for word in explained["words"]
     ]
@@ -299,6 +297,10 @@ def test_an_explanation_shows_what_words_do_and_where_they_look(window: Window) 
     stretched = (rewritten - rewritten.min()) / (np.ptp(rewritten) or 1.0)
     assert drawn(window, stretched.shape) == pytest.approx(255 * 0.78 * stretched, abs=1.5)
     expect(window.page.locator("#why-caption")).to_contain_text(f"{round(100 * rewritten.max())} % (full)")
+
+
+def written(score: float) -> str:
+    return "0.00" if abs(score) < 0.005 else f"{score:+.2f}".replace("-", "−")
 
 
 def drawn(window: Window, shape: tuple[int, ...]) -> np.ndarray:
@@ -330,7 +332,7 @@ def test_the_explanation_follows_the_slider(window: Window) -> None:
     expect(window.page.locator("#why-word")).to_contain_text("by the model’s own weight, not yours")
     explained = ask(window.address, "explain", image_id=REFERENCE, text=RED, image_weight=0)
     expect(window.page.locator("#why-words .value")).to_have_text(
-        [f"{word['score']:+.2f}".replace("-", "−") for word in explained["words"]]
+        [written(word["score"]) for word in explained["words"]]
     )
 
 

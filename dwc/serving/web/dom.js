@@ -54,6 +54,9 @@ export function settled(act, wait) {
 
 export const percent = (share) => `${Math.round(100 * share)} %`;
 export const thousands = (number) => number.toLocaleString("en-US");
-export const signed = (number, digits = 2) =>
-  `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(digits)}`;
+/** With its sign and two decimals; what rounds to nothing has no sign. */
+export function signed(number) {
+  const size = Math.abs(number).toFixed(2);
+  return size === "0.00" ? size : `${number < 0 ? "−" : "+"}${size}`;
+}
 export const counted = (number, noun) => `${thousands(number)} ${noun}${number === 1 ? "" : "s"}`;

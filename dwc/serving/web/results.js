@@ -36,7 +36,7 @@ export function showAnswer(answer, round, { images, next, onUse }) {
   byId("results-about").textContent = about(answer, images);
   byId("results-hint").textContent = hover.matches
     ? "Point at a picture to go on from it, or open it to see it large."
-    : "Tap a picture to see it large and to go on from it.";
+    : "Tap one to see it large and go on from it.";
   byId("results-hint").hidden = !answer.results.length;
   byId("results-more").hidden = answer.results.length < answer.asked || answer.asked >= 200;
   const shown = { answer, round, onUse };
