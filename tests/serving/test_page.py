@@ -117,6 +117,29 @@ def test_the_gallery_is_narrowed_by_category_and_name(window: Window) -> None:
     expect(window.page.locator("#gallery-state")).to_contain_text("No picture’s name has “hat”")
 
 
+def test_more_of_the_gallery_and_of_the_results(browser: Browser, tiny: Tiny, tmp_path: Path) -> None:
+    with open_shop(tiny, tmp_path) as service, running(create_app(service)) as address:
+        kept = service.decode(tiny.images[3].read_bytes())
+        for number in range(60):
+            service.changes.submit(service.add, f"copy-{number}", ["shirt"], kept).result()
+        window = Window(browser.new_page(), address)
+        window.open()
+        gallery = window.page.locator("#gallery-grid button")
+        expect(gallery).to_have_count(60)
+        window.page.get_by_role("button", name="More pictures").click()
+        expect(gallery).to_have_count(72)
+        assert len(set(gallery.evaluate_all("all => all.map((one) => one.dataset.image)"))) == 72
+        expect(window.page.get_by_role("button", name="More pictures")).to_be_hidden()
+        window.pick(REFERENCE)
+        window.say(RED)
+        for count in (24, 48, 72):
+            window.wait_for(found(address, k=count))
+            window.page.get_by_role("button", name="More results").click()
+        expect(window.page.get_by_role("button", name="More results")).to_be_hidden()
+        window.page.close()
+        assert not window.problems
+
+
 def test_the_slider_overrides_the_models_weight_and_gives_it_back(window: Window) -> None:
     window.open(f"?image={REFERENCE}&text=is+red+instead")
     answer = ask(window.address, "search", image_id=REFERENCE, text=RED)

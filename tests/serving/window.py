@@ -15,11 +15,12 @@ from urllib.request import Request, urlopen
 
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from playwright.sync_api import Request as PageRequest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-WAIT = 15_000  # milliseconds; the machine may be busy
+WAIT = 30_000  # milliseconds; the machine may be busy
+expect.set_options(timeout=WAIT)
 
 _RESULTS = """
 document.querySelector("#results-grid[aria-busy], #results-grid .skeleton")
