@@ -75,12 +75,12 @@ def fill_from_pictures(folder: GalleryFolder, pictures: Path, progress: Progress
     new = _unknown(folder, files)
     unreadable: list[Unreadable] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        read = bounded_map(pool, lambda name: _read(pictures / files[name]), new, window=_BATCH)
+        read = bounded_map(pool, lambda name: _read(pictures, files[name]), new, window=_BATCH)
         for batch in _batches(zip(new, read, strict=True), len(new), progress):
             images = []
             for name, content in batch:
                 if isinstance(content, str):
-                    unreadable.append(Unreadable(file=files[name], reason=content))
+                    unreadable.append(Unreadable(file=_printable(files[name]), reason=content))
                 else:
                     folder.pictures.write(name, content, at_once=False)
                     images.append(StoredImage(id=name, categories=_first_folder(name), has_picture=True))
@@ -140,12 +140,19 @@ def _vector(packaged: Gallery, row: int) -> Vector:
     return np.concatenate([packaged.cnn[row], packaged.clip[row]])
 
 
-def _read(file: Path) -> bytes | str:
+def _read(folder: Path, name: str) -> bytes | str:
     """The form in which a picture is kept, or why it cannot be read."""
     try:
-        return kept_form(open_picture(file))
+        name.encode()
+        return kept_form(open_picture(folder / name))
+    except UnicodeEncodeError:
+        return "its name is not valid UTF-8. Rename it."
     except (ValueError, OSError) as error:
         return str(error)
+
+
+def _printable(name: str) -> str:
+    return name.encode(errors="replace").decode()
 
 
 def _picture_files(folder: Path) -> dict[str, str]:
