@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from prefect import State, flow, get_client, task
 from prefect.cache_policies import NO_CACHE
@@ -12,13 +13,15 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentTas
 from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 from prefect.states import Completed, Failed
+from pydantic import Field
 
-from dwc.parameters import change_parameters
+from dwc.parameters import change_parameters, preset_names
+from flows.command import DVC, complaint, run_command
+from flows.data import put_back_on_failure, switch_data
 from flows.graph import stage_order
-from flows.process import run_lines, without_flow_run
+from flows.result_page import show_result
 from flows.subflow import PARENT
 
-StageName = Literal["validate", "preprocess", "embed", "train", "evaluate"]
 PLAIN_LINES = {
     # The parent's log adds time and name to every line of a stage.
     "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": "%(message)s",
@@ -27,34 +30,66 @@ PLAIN_LINES = {
 }
 
 
+def _offer_presets(schema: dict[str, Any]) -> None:
+    """Let the form of a custom run offer the presets that there are when it is deployed."""
+    if names := list(preset_names(Path.cwd())):
+        schema["enum"] = names
+
+
+StageName = Literal["validate", "preprocess", "embed", "train", "evaluate"]
+PresetName = Annotated[str, Field(json_schema_extra=_offer_presets)]
+Seed = Annotated[int, Field(ge=0)]
+Hours = Annotated[float, Field(gt=0)]
+
+
 @flow(name="pipeline")
 def pipeline(
-    preset: str | None = None,
+    preset: PresetName | None = None,
     overrides: list[str] | None = None,
+    data_revision: str | None = None,
+    seed: Seed | None = None,
     stage: StageName | None = None,
     promote: bool = False,
+    timeout_hours: Hours | None = None,
 ) -> State[Any] | None:
     """Bring the pipeline up to date, exactly as `dvc repro` would.
 
     Args:
-        preset: Parameter file of presets/, by name; it replaces params.yaml.
-        overrides: Changes such as train.epochs=3; they are written into params.yaml.
-        stage: Bring only this stage, and what it needs, up to date.
-        promote: Then make the challenger champion if it passes the gate; the run fails where it does not.
+        preset: Start from the parameters of this file of presets/, which replaces params.yaml (a copy is
+            kept). Empty: from params.yaml as it is.
+        overrides: Single parameters, one in each field, such as train.epochs=3. They are written into
+            params.yaml, which shows all names, and stay there.
+        data_revision: Commit, tag or branch whose data.dvc names the data to use, or the md5 in it. DVC
+            fetches them where they are not at hand. Empty: the data as they lie in the workspace.
+        seed: Seed of the training, short for train.seed=… among the overrides.
+        stage: Bring only this stage, and what it needs, up to date. Empty: all.
+        promote: Then make the new model champion if it passes the gate; the run fails where it does not.
+        timeout_hours: End the run where it has not finished by itself after this time. Empty: never.
     """
     root = Path.cwd()
-    logger = get_run_logger()
+    asked = [*(overrides or []), *([] if seed is None else [f"train.seed={seed}"])]
+    limit = None if timeout_hours is None else time.monotonic() + 3600 * timeout_hours
     try:
-        if change_parameters(root / "params.yaml", preset, overrides or []):
-            logger.info("params.yaml changed")
+        _arrange(root, preset, asked, data_revision)
         order = stage_order(root, stage)
     except ValueError as error:
         return Failed(message=str(error))
     for name in order:
-        state = reproduce(name, return_state=True)
+        left = None if limit is None else max(1.0, limit - time.monotonic())
+        state = reproduce.with_options(timeout_seconds=left)(name, return_state=True)
         if not state.is_completed():
-            return Failed(message=f"{name}: {state.message}")
+            return Failed(name=state.name, message=f"{name}: {state.message}")
+    show_result(order)
     return _promote() if promote else None
+
+
+def _arrange(root: Path, preset: str | None, overrides: Sequence[str], data_revision: str | None) -> None:
+    """Bring parameters and data as asked into the workspace: both, or where one is not possible, neither."""
+    with put_back_on_failure(root / "params.yaml"):
+        if change_parameters(root / "params.yaml", preset, overrides):
+            get_run_logger().info("params.yaml changed")
+        if data_revision:
+            switch_data(root, data_revision)
 
 
 def _promote() -> State[Any] | None:
@@ -67,18 +102,10 @@ def _promote() -> State[Any] | None:
 @task(name="reproduce", task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
 def reproduce(stage: str) -> State[Any] | None:
     """Let DVC bring one stage up to date; the stage's flow appears below this task."""
-    logger = get_run_logger()
-    lines: list[str] = []
-
-    def line(text: str) -> None:
-        if text.strip():
-            lines.append(text)
-            logger.info(text)
-
-    environment = {**without_flow_run(), **PLAIN_LINES, PARENT: str(task_run.id)}
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
-    if run_lines(command, folder=Path.cwd(), environment=environment, line=line):
-        return Failed(message=_reason() or "\n".join(lines[-20:]))
+    environment = {**PLAIN_LINES, PARENT: str(task_run.id)}
+    status, lines = run_command([*DVC, "repro", "--single-item", stage], environment)
+    if status:
+        return Failed(message=_reason() or complaint(lines))
     if any("skipping" in text for text in lines):
         return Completed(name="Cached", message="Nothing that it depends on has changed.")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -84,16 +85,13 @@ def run_with_server(root: Path, command: Sequence[str]) -> int:
         return process.wait()
 
 
-def run_pipeline(
-    root: Path, preset: str | None, overrides: list[str], stage: str | None, *, promote: bool
-) -> Any:
-    """Run the parent flow with one server for it and all below it; returns its final state."""
+def run_flow(root: Path, name: str, **parameters: Any) -> Any:
+    """Run the flow of a name with one server for it and all below it; returns its final state."""
     with ended_by_signal(), prefect_server(root):
         # These import Prefect, which reads PREFECT_API_URL when it is imported.
         from prefect.logging.handlers import APILogWorker
 
-        from flows.pipeline import pipeline
-
-        state = pipeline(preset, overrides, stage, promote, return_state=True)
+        flow = getattr(importlib.import_module(f"flows.{name}"), name)
+        state = flow(**parameters, return_state=True)
         APILogWorker.drain_all(timeout=5)  # before the server is gone
         return state

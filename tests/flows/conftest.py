@@ -16,7 +16,10 @@ import yaml
 from tests.catalogue import write_catalogue
 from tests.conftest import ROOT
 
-PARTS = ("dwc", "flows", "presets", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvcignore", ".gitignore")
+PARTS = (
+    *("dwc", "flows", "presets", "pyproject.toml", "dvc.yaml", "prefect.yaml"),
+    *(".dvc/config", ".dvcignore", ".gitignore"),
+)
 STAGES = ("validate", "preprocess", "embed", "train", "evaluate")
 TINY_CLIP = """{
   "embed_dim": 16,
