@@ -61,24 +61,24 @@ def evaluate() -> None:
 
 
 DataRevision = Annotated[
-    str | None, typer.Option(help="commit, tag or branch whose data.dvc names the data, or the md5 in it")
+    str, typer.Option(help="commit, tag or branch whose data.dvc names the data, or the md5 in it")
 ]
 TimeoutHours = Annotated[
-    float | None, typer.Option(help="end the run where it has not finished by itself after this time")
+    float, typer.Option(min=0, help="end the run where it has not finished by itself after this time")
 ]
 
 
 @app.command()
 def pipeline(
-    preset: Annotated[str | None, typer.Option(help="parameter file of presets/, by name")] = None,
+    preset: Annotated[str, typer.Option(help="parameter file of presets/, by name")] = "params.yaml",
     override: Annotated[
         list[str] | None, typer.Option("--set", "-S", help="change of a parameter, such as train.epochs=3")
     ] = None,
-    data_revision: DataRevision = None,
+    data_revision: DataRevision = "",
     seed: Annotated[int | None, typer.Option(min=0, help="short for -S train.seed=…")] = None,
-    stage: Annotated[str | None, typer.Option(help="only this stage, and what it needs")] = None,
+    stage: Annotated[str, typer.Option(help="only this stage, and what it needs")] = "all",
     promote: Annotated[bool, typer.Option("--promote", help="then promote what passes the gate")] = False,
-    timeout_hours: TimeoutHours = None,
+    timeout_hours: TimeoutHours = 0,
 ) -> None:
     """Bring every stage up to date, as flows below one parent flow."""
     from flows.server import run_flow
@@ -99,9 +99,9 @@ def pipeline(
 
 @app.command()
 def refresh(
-    data_revision: DataRevision = None,
+    data_revision: DataRevision = "",
     promote: Annotated[bool, typer.Option(help="let the gate make the new model champion")] = True,
-    timeout_hours: TimeoutHours = None,
+    timeout_hours: TimeoutHours = 0,
 ) -> None:
     """Fetch newer data, run the pipeline on them where there are any, and promote what passes the gate."""
     from flows.server import run_flow

@@ -32,46 +32,47 @@ PLAIN_LINES = {
 
 def _offer_presets(schema: dict[str, Any]) -> None:
     """Let the form of a custom run offer the presets that there are when it is deployed."""
-    if names := list(preset_names(Path.cwd())):
-        schema["enum"] = names
+    schema["enum"] = [AS_IT_IS, *preset_names(Path.cwd())]
 
 
-StageName = Literal["validate", "preprocess", "embed", "train", "evaluate"]
+AS_IT_IS = "params.yaml"
+ALL = "all"
+StageName = Literal["all", "validate", "preprocess", "embed", "train", "evaluate"]
 PresetName = Annotated[str, Field(json_schema_extra=_offer_presets)]
 Seed = Annotated[int, Field(ge=0)]
-Hours = Annotated[float, Field(gt=0)]
+Hours = Annotated[float, Field(ge=0)]
 
 
 @flow(name="pipeline")
 def pipeline(
-    preset: PresetName | None = None,
-    overrides: list[str] | None = None,
-    data_revision: str | None = None,
+    preset: PresetName = AS_IT_IS,
+    overrides: Sequence[str] = (),
+    data_revision: str = "",
     seed: Seed | None = None,
-    stage: StageName | None = None,
+    stage: StageName = ALL,
     promote: bool = False,
-    timeout_hours: Hours | None = None,
+    timeout_hours: Hours = 0,
 ) -> State[Any] | None:
     """Bring the pipeline up to date, exactly as `dvc repro` would.
 
     Args:
-        preset: Start from the parameters of this file of presets/, which replaces params.yaml (a copy is
-            kept). Empty: from params.yaml as it is.
+        preset: Start from params.yaml as it is, or from a file of presets/, which then replaces it; a copy
+            is kept.
         overrides: Single parameters, one in each field, such as train.epochs=3. They are written into
             params.yaml, which shows all names, and stay there.
         data_revision: Commit, tag or branch whose data.dvc names the data to use, or the md5 in it. DVC
             fetches them where they are not at hand. Empty: the data as they lie in the workspace.
-        seed: Seed of the training, short for train.seed=… among the overrides.
-        stage: Bring only this stage, and what it needs, up to date. Empty: all.
+        seed: Seed of the training, short for train.seed=… among the overrides. None: as there.
+        stage: Bring all stages up to date, or only one and what it needs.
         promote: Then make the new model champion if it passes the gate; the run fails where it does not.
-        timeout_hours: End the run where it has not finished by itself after this time. Empty: never.
+        timeout_hours: End the run where it has not finished by itself after this time. 0: never.
     """
     root = Path.cwd()
-    asked = [*(overrides or []), *([] if seed is None else [f"train.seed={seed}"])]
-    limit = None if timeout_hours is None else time.monotonic() + 3600 * timeout_hours
+    asked = [*overrides, *([] if seed is None else [f"train.seed={seed}"])]
+    limit = time.monotonic() + 3600 * timeout_hours if timeout_hours else None
     try:
-        _arrange(root, preset, asked, data_revision)
-        order = stage_order(root, stage)
+        _arrange(root, None if preset == AS_IT_IS else preset, asked, data_revision)
+        order = stage_order(root, None if stage == ALL else stage)
     except ValueError as error:
         return Failed(message=str(error))
     for name in order:
@@ -83,7 +84,7 @@ def pipeline(
     return _promote() if promote else None
 
 
-def _arrange(root: Path, preset: str | None, overrides: Sequence[str], data_revision: str | None) -> None:
+def _arrange(root: Path, preset: str | None, overrides: Sequence[str], data_revision: str) -> None:
     """Bring parameters and data as asked into the workspace: both, or where one is not possible, neither."""
     with put_back_on_failure(root / "params.yaml"):
         if change_parameters(root / "params.yaml", preset, overrides):

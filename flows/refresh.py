@@ -19,9 +19,7 @@ _OUT_OF_DATE = 1
 
 
 @flow(name="refresh")
-def refresh(
-    data_revision: str | None = None, promote: bool = True, timeout_hours: Hours | None = None
-) -> State[Any] | None:
+def refresh(data_revision: str = "", promote: bool = True, timeout_hours: Hours = 0) -> State[Any] | None:
     """Bring newer data in, run the pipeline on them, and let the gate decide about the new model.
 
     Without anything new it ends at once, and nothing is run. A model that the gate refuses is no failure.
@@ -31,13 +29,13 @@ def refresh(
             origin/main, which is fetched first. Empty: data.dvc as it lies in the workspace counts, and if it
             was imported, it is updated from its source.
         promote: Make the new model champion if it passes the gate. Off: it stays challenger.
-        timeout_hours: End the run where the stages have not finished by themselves after this time. Empty:
-            never.
+        timeout_hours: End the run where the stages have not finished by themselves after this time.
+            0: never.
     """
     root = Path.cwd()
     try:
         newer = _newer(root, data_revision)
-        if newer is None and _up_to_date():
+        if not newer and _up_to_date():
             return Completed(name=NOTHING_NEW, message=f"The model is of data {revision_here(root)} already.")
     except ValueError as error:
         return Failed(message=str(error))
@@ -47,18 +45,18 @@ def refresh(
     return _promote() if promote else None
 
 
-def _newer(root: Path, announced: str | None) -> str | None:
-    """The revision to switch to; None where what is in the workspace, or has just been brought there, counts.
+def _newer(root: Path, announced: str) -> str:
+    """The revision to switch to; empty where what is in the workspace, or has just been brought there, counts.
 
     Raises ValueError where what is asked cannot be reached.
     """
-    if announced is None:
-        (update_data(root) if is_imported(root) else pull_data(root))
-        return None
+    if not announced:
+        (update_data if is_imported(root) else pull_data)(root)
+        return ""
     remote = announced.partition("/")[0]
     if remote in git(root, "remote").split():
         require_read("fetch branches", ["git", "fetch", "--quiet", remote])
-    return None if named_md5(recorded_data(root, announced)) == revision_here(root) else announced
+    return "" if named_md5(recorded_data(root, announced)) == revision_here(root) else announced
 
 
 def _up_to_date() -> bool:

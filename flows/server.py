@@ -19,6 +19,16 @@ from flows.process import Child, child, ended_by_signal, free_port, without_flow
 
 PORT = 4200
 START_SECONDS = 120.0
+CODE = Path(__file__).parent.parent
+SERVER = (
+    sys.executable,
+    "-m",
+    "uvicorn",
+    "--factory",
+    "flows.prefect_app:create_app",
+    "--app-dir",
+    str(CODE),
+)
 
 
 @contextmanager
@@ -45,7 +55,7 @@ def new_server(root: Path, port: int) -> Iterator[tuple[str, Child]]:
     address = f"http://127.0.0.1:{port}/api"
     home = prefect_home()
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command = [*SERVER, "--host", "127.0.0.1", "--port", str(port)]
     log = home / "server.log"
     environment = {**without_flow_run(), "PREFECT_UI_API_URL": address}  # its pages else ask port 4200
     with (

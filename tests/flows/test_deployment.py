@@ -35,11 +35,12 @@ def test_a_stranger_can_fill_in_the_form(name: str) -> None:
 def test_the_form_offers_the_presets_and_stages_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     fields = parameter_schema(pipeline).properties
-    presets = {file.stem for file in (ROOT / "presets").glob("*.yaml")}
-    assert set(fields["preset"]["anyOf"][0]["enum"]) == presets
+    presets = sorted(file.stem for file in (ROOT / "presets").glob("*.yaml"))
+    assert fields["preset"]["enum"][0] == fields["preset"]["default"] == "params.yaml"
+    assert sorted(fields["preset"]["enum"][1:]) == presets
     stages = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
-    assert fields["stage"]["anyOf"][0]["enum"] == stages
-    assert fields["overrides"]["anyOf"][0] == {"type": "array", "items": {"type": "string"}}
+    assert fields["stage"]["enum"] == ["all", *stages]
+    assert (fields["overrides"]["type"], fields["overrides"]["items"]) == ("array", {"type": "string"})
     assert fields["seed"]["anyOf"][0] == {"type": "integer", "minimum": 0}
     assert fields["promote"]["type"] == "boolean" and fields["promote"]["default"] is False
 
