@@ -56,8 +56,8 @@ def pull_data(root: Path) -> None:
 
     Raises ValueError where they cannot be had, or files of the workspace would be lost.
     """
-    # To `dvc fetch` it is a success if the remote lacks files or does not answer, and `dvc checkout` would take
-    # the workspace's files away before it says that others are missing.
+    # To `dvc fetch` it is a success if the remote lacks files or does not answer, and `dvc checkout` would
+    # take the workspace's files away before it says that others are missing.
     require_read("fetch data", [*DVC, "fetch", str(FILE)], arrived=partial(_is_cached, root))
     status, lines = run_command([*DVC, "checkout", str(FILE)])
     if status:

@@ -36,7 +36,6 @@ def _offer_presets(schema: dict[str, Any]) -> None:
 
 
 AS_IT_IS = "params.yaml"
-ALL = "all"
 StageName = Literal["all", "validate", "preprocess", "embed", "train", "evaluate"]
 PresetName = Annotated[str, Field(json_schema_extra=_offer_presets)]
 Seed = Annotated[int, Field(ge=0)]
@@ -49,7 +48,7 @@ def pipeline(
     overrides: Sequence[str] = (),
     data_revision: str = "",
     seed: Seed | None = None,
-    stage: StageName = ALL,
+    stage: StageName = "all",
     promote: bool = False,
     timeout_hours: Hours = 0,
 ) -> State[Any] | None:
@@ -72,7 +71,7 @@ def pipeline(
     limit = time.monotonic() + 3600 * timeout_hours if timeout_hours else None
     try:
         _arrange(root, None if preset == AS_IT_IS else preset, asked, data_revision)
-        order = stage_order(root, None if stage == ALL else stage)
+        order = stage_order(root, None if stage == "all" else stage)
     except ValueError as error:
         return Failed(message=str(error))
     for name in order:

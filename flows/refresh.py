@@ -46,7 +46,7 @@ def refresh(data_revision: str = "", promote: bool = True, timeout_hours: Hours 
 
 
 def _newer(root: Path, announced: str) -> str:
-    """The revision to switch to; empty where what is in the workspace, or has just been brought there, counts.
+    """The revision to switch to; empty where what is, or has just been brought, in the workspace counts.
 
     Raises ValueError where what is asked cannot be reached.
     """
