@@ -13,7 +13,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentTas
 from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 from prefect.states import Completed, Failed
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from dwc.parameters import change_parameters, preset_names
 from flows.command import DVC, complaint, run_command
@@ -30,14 +32,21 @@ PLAIN_LINES = {
 }
 
 
-def _offer_presets(schema: dict[str, Any]) -> None:
-    """Let the form of a custom run offer the presets that there are when it is deployed."""
-    schema["enum"] = [AS_IT_IS, *preset_names(Path.cwd())]
-
-
 AS_IT_IS = "params.yaml"
+
+
+class OfferedPresets:
+    """Lets the form of a custom run offer the presets that there are when it is deployed."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "enum": [AS_IT_IS, *preset_names(Path.cwd())]}
+
+
+PresetName = Annotated[str, OfferedPresets]
 StageName = Literal["all", "validate", "preprocess", "embed", "train", "evaluate"]
-PresetName = Annotated[str, Field(json_schema_extra=_offer_presets)]
 Seed = Annotated[int, Field(ge=0)]
 Hours = Annotated[float, Field(ge=0)]
 

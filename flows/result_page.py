@@ -27,7 +27,7 @@ def show_result(stages: Sequence[str]) -> None:
         metrics = json.loads((EVALUATION / "metrics.json").read_text(encoding="utf-8"))
         create_table_artifact(result_rows(metrics), key="result", description=_description(metrics))
     for key, (text, address) in links(stages).items():
-        create_link_artifact(address, text, key=key)
+        create_link_artifact(address, text, key=key, description=f"[{text}]({address})")
 
 
 def result_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
