@@ -25,7 +25,7 @@ def browser_page(reached: list[str]) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.on("request", note)
         yield page
         browser.close()
@@ -41,7 +41,7 @@ def custom_run(page: Page, address: str, *, overrides: Sequence[str], seed: int)
         page.get_by_role("button", name="Add item").click()
         page.locator("textarea").nth(-2).fill(override)  # the last is for the data revision
     page.get_by_role("tab", name="int", exact=True).click()
-    page.get_by_label("seed (Optional)").fill(str(seed))
+    page.locator("input[type='number']").first.fill(str(seed))
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("link", name="View run").click()
     page.wait_for_url("**/flow-run/*")

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -127,3 +129,13 @@ def read_params(workspace: Workspace) -> dict[str, Any]:
     """params.yaml as plain values."""
     values: dict[str, Any] = yaml.safe_load((workspace.root / "params.yaml").read_text())
     return values
+
+
+def processes_in(root: Path) -> list[list[str]]:
+    """Commands of all processes that work in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cwd() == str(root) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.cmdline())
+    return found
