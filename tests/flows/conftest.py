@@ -62,7 +62,7 @@ class Workspace:
 
     root: Path
 
-    def run(self, *command: str, timeout: float = 500) -> Result:
+    def run(self, *command: str, timeout: float = 1500) -> Result:
         """Run a command in the workspace."""
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=timeout)
 
