@@ -21,13 +21,8 @@ PORT = 4200
 START_SECONDS = 120.0
 CODE = Path(__file__).parent.parent
 SERVER = (
-    sys.executable,
-    "-m",
-    "uvicorn",
-    "--factory",
-    "flows.prefect_app:create_app",
-    "--app-dir",
-    str(CODE),
+    *(sys.executable, "-m", "uvicorn", "--app-dir", str(CODE), "--log-level", "warning"),
+    *("--factory", "flows.prefect_app:create_app"),
 )
 
 
