@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import pandas as pd
 from prefect import State, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -24,6 +24,7 @@ from dwc.config import Params, load_params
 from dwc.files import disk_is_full, write_text
 from dwc.registry import tracking
 from dwc.registry.lineage import RESTORABLE, STATE, collect_lineage
+from dwc.registry.pages import run_page
 from dwc.registry.params import flatten
 from dwc.registry.run import StageRun
 from flows.progress import StepProgress
@@ -141,6 +142,8 @@ def _run(work: Callable[[Stage], None], sections: Sequence[str]) -> None:
         ) as run,
         ExitStack() as stack,
     ):
+        if page := run_page(run.id):
+            create_link_artifact(page, "MLflow", key=_key(name, "mlflow"), description=f"[MLflow]({page})")
         for file in RESTORABLE:
             if Path(file).is_file():
                 run.log_artifact(Path(file), STATE)
