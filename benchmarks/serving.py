@@ -1,14 +1,11 @@
-"""Requests per second and latency of the search server, answered in batches and one by one, as a ratio.
+"""The search server under load: requests per second and latency, answered one by one and in batches.
 
-    python -m benchmarks.serving --model models:/dwc-wardrobe@challenger --clients 16 --requests 400
-
-Both servers run in this process, one after the other, with the same model, gallery and questions; the ratio is
-what stays the same from machine to machine.
+Both servers run in this process, one after the other, with the same model, gallery and questions. Where there is no
+champion, the challenger of `--name` is asked. What stays the same from machine to machine is the ratio.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import threading
@@ -23,7 +20,8 @@ from typing import Any
 import httpx
 import uvicorn
 
-from dwc.console import SilentTeller, print_table
+from benchmarks.results import arguments, report
+from dwc.console import SilentTeller
 from dwc.registry import tracking
 from dwc.registry.served import served_now
 from dwc.serving.app import LARGEST_BATCH, create_app
@@ -51,14 +49,14 @@ class Measured:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", required=True)
+    parser = arguments(__doc__)
+    parser.add_argument("--name", default="dwc-wardrobe")
     parser.add_argument("--store", type=Path, default=Path("build/store"))
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--requests", type=int, default=400)
     wanted = parser.parse_args()
     tracking.configure(None, Path.cwd())
-    served = served_now("", wanted.model)
+    served = served_now(wanted.name, None)
     with (
         tempfile.TemporaryDirectory() as place,
         open_gallery(Path(place) / "gallery", served.version.name) as folder,
@@ -76,20 +74,23 @@ def main() -> None:
         alone = measure(service, questions, wanted.clients, largest_batch=1)
         together = measure(service, questions, wanted.clients, largest_batch=LARGEST_BATCH)
         service.close()
-    print(
-        f"{wanted.clients} clients, {wanted.requests} requests, {len(live.gallery)} images,"
-        f" index {live.gallery.kind}"
-    )
-    rows: list[tuple[str, float, float, float]] = [
-        ("requests/s", alone.rate, together.rate, together.rate / alone.rate),
-    ]
+    rows = [ratio("requests per second", alone.rate, together.rate)]
     for share in (0.5, 0.95):
-        one, many = alone.quantile(share), together.quantile(share)
-        rows.append((f"latency, {share:.0%} quantile, ms", 1000 * one, 1000 * many, many / one))
-    print_table(
+        one, many = (1000 * measured.quantile(share) for measured in (alone, together))
+        rows.append(ratio(f"latency, {share:.0%} quantile, ms", one, many))
+    report(
+        "serving",
+        "Search server",
         ("", "one by one", "in batches", "ratio"),
-        [(name, f"{one:.1f}", f"{many:.1f}", f"{ratio:.2f}") for name, one, many, ratio in rows],
+        rows,
+        write=wanted.write,
+        notes=f"{wanted.clients} clients, each waiting for its answer; {wanted.requests} requests by image id, "
+        f"{len(live.gallery):,} images, index {live.gallery.kind}.",
     )
+
+
+def ratio(name: str, one: float, many: float) -> tuple[str, str, str, str]:
+    return name, f"{one:.1f}", f"{many:.1f}", f"{many / one:.2f}"
 
 
 def make_questions(ids: Sequence[str], count: int) -> list[dict[str, Any]]:

@@ -187,7 +187,7 @@ def explain(
 
     from dwc.evaluation.explanation_page import stored_pictures, terminal_text, write_page
     from dwc.serving.retriever import Retriever
-    from dwc.store.pictures import open_picture, square
+    from dwc.store.pictures import square_picture
 
     with errors_in_one_screen():
         uri = _model_uri(model)
@@ -196,7 +196,7 @@ def explain(
         write_page(
             out,
             found.explanation,
-            square(open_picture(image), EXPLAINED_SIDE),
+            square_picture(image, EXPLAINED_SIDE),
             captions=found.captions,
             model=uri,
             ids=found.answer.ids,

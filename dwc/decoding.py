@@ -7,6 +7,7 @@ anything is decoded, so that a small file cannot unfold into gigabytes.
 from __future__ import annotations
 
 import io
+import math
 import struct
 import warnings
 from collections.abc import Iterator
@@ -36,15 +37,18 @@ class TooLargeError(UndecodableError):
     """A picture has more pixels than the limit; it was not decoded."""
 
 
-def open_picture(source: Path | bytes, *, max_megapixels: float = 100.0) -> Image.Image:
+def open_picture(
+    source: Path | bytes, *, max_megapixels: float = 100.0, short_side: int | None = None
+) -> Image.Image:
     """Decode a picture upright and in RGB: EXIF rotation applied, transparency on white, first frame.
 
+    short_side: pixels that suffice; a larger JPEG is decoded at 1/2, 1/4 or 1/8, as far as they remain.
     Raises ValueError naming the file (or "uploaded image") where it is no image, truncated or too large.
     """
     name = str(source) if isinstance(source, Path) else "uploaded image"
     try:
         with _opened(source) as file:
-            return decode(file, max_megapixels=max_megapixels)
+            return decode(file, max_megapixels=max_megapixels, short_side=short_side)
     except TooLargeError as error:
         remedy = "Scale it down, or raise validate.max_megapixels."
         raise ValueError(f"{name}: {error}. {remedy}") from error
@@ -52,7 +56,7 @@ def open_picture(source: Path | bytes, *, max_megapixels: float = 100.0) -> Imag
         raise ValueError(f"{name}: cannot be decoded ({error}). Replace or remove it.") from error
 
 
-def decode(file: BinaryIO, *, max_megapixels: float) -> Image.Image:
+def decode(file: BinaryIO, *, max_megapixels: float, short_side: int | None = None) -> Image.Image:
     """Decode an open file as `open_picture` does. Raises UndecodableError, of whatever kind the defect is."""
     size = (0, 0)
     try:
@@ -60,6 +64,9 @@ def decode(file: BinaryIO, *, max_megapixels: float) -> Image.Image:
             size = picture.size
             if size[0] * size[1] > max_megapixels * 1e6:
                 raise TooLargeError(_too_large(size, max_megapixels), size)
+            if short_side:
+                scale = short_side / min(size)
+                picture.draft(None, (math.ceil(size[0] * scale), math.ceil(size[1] * scale)))
             picture.load()
             return _to_rgb(_upright(picture))
     except UndecodableError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def resumable_folder(path: Path) -> Iterator[Path]:
+    """Yield a sibling folder that replaces `path` on success and stays as it is on failure.
+
+    It holds what an interrupted run left: whoever writes into it says what of that can still be used.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.mkdir(parents=True, exist_ok=True)
+    yield temporary
+    _replace_folder(temporary, path)
+
+
+@contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a sibling file name that replaces `path` on success and is removed on failure."""
     temporary = _fresh_sibling(path)
@@ -32,6 +45,17 @@ def atomic_file(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error, or one behind it, says that the disk is full; libraries have their own words."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        if any(words in str(error) for words in ("No space left", "disk is full", "File too large")):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_text(path: Path, text: str) -> None:

@@ -60,19 +60,57 @@ def evaluate() -> None:
     run_stage("evaluate")
 
 
+DataRevision = Annotated[
+    str, typer.Option(help="commit, tag or branch whose data.dvc names the data, or the md5 in it")
+]
+TimeoutHours = Annotated[
+    float, typer.Option(min=0, help="end the run where it has not finished by itself after this time")
+]
+
+
 @app.command()
 def pipeline(
-    preset: Annotated[str | None, typer.Option(help="parameter file of presets/, by name")] = None,
+    preset: Annotated[str, typer.Option(help="parameter file of presets/, by name")] = "params.yaml",
     override: Annotated[
         list[str] | None, typer.Option("--set", "-S", help="change of a parameter, such as train.epochs=3")
     ] = None,
-    stage: Annotated[str | None, typer.Option(help="only this stage, and what it needs")] = None,
+    data_revision: DataRevision = "",
+    seed: Annotated[int | None, typer.Option(min=0, help="short for -S train.seed=…")] = None,
+    stage: Annotated[str, typer.Option(help="only this stage, and what it needs")] = "all",
     promote: Annotated[bool, typer.Option("--promote", help="then promote what passes the gate")] = False,
+    timeout_hours: TimeoutHours = 0,
 ) -> None:
     """Bring every stage up to date, as flows below one parent flow."""
-    from flows.server import run_pipeline
+    from flows.server import run_flow
 
-    require_success(run_pipeline(Path.cwd(), preset, override or [], stage, promote=promote))
+    state = run_flow(
+        Path.cwd(),
+        "pipeline",
+        preset=preset,
+        overrides=override or [],
+        data_revision=data_revision,
+        seed=seed,
+        stage=stage,
+        promote=promote,
+        timeout_hours=timeout_hours,
+    )
+    require_success(state)
+
+
+@app.command()
+def refresh(
+    data_revision: DataRevision = "",
+    promote: Annotated[bool, typer.Option(help="let the gate make the new model champion")] = True,
+    timeout_hours: TimeoutHours = 0,
+) -> None:
+    """Fetch newer data, run the pipeline on them where there are any, and promote what passes the gate."""
+    from flows.server import run_flow
+
+    state = run_flow(
+        Path.cwd(), "refresh", data_revision=data_revision, promote=promote, timeout_hours=timeout_hours
+    )
+    require_success(state)
+    typer.echo(f"{state.name}: {state.message}" if state.message else state.name)
 
 
 @app.command()
@@ -115,6 +153,21 @@ def worker() -> None:
     from flows.worker import work
 
     raise typer.Exit(work(Path.cwd()))
+
+
+@app.command()
+def automations(
+    webhook: Annotated[
+        str | None, typer.Option(envvar="DWC_WEBHOOK", help="address that is told of failed runs")
+    ] = None,
+) -> None:
+    """Load automations.yaml into the running Prefect server: what it does when a run fails."""
+    if "PREFECT_API_URL" not in os.environ:
+        raise ValueError("No Prefect server is running for this project. Start one with `make ui`.")
+    from flows.automations import load_automations
+
+    for name in load_automations(Path.cwd(), webhook):
+        typer.echo(f"loaded: {name}")
 
 
 @app.command()

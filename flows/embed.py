@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import torch
 from prefect import flow
 
 from dwc.config import Adapt, Embed
-from dwc.files import atomic_file, atomic_folder
-from dwc.model.clip import FrozenClip
+from dwc.files import atomic_file, atomic_folder, resumable_folder
+from dwc.model.clip import FrozenClip, weights_digest
 from dwc.model.precision import pick_device, uses_bf16
 from dwc.store.dataset import Store
 from dwc.store.features import build_features
@@ -22,6 +20,8 @@ from flows.accelerator import gpu
 from flows.progress import StepProgress
 from flows.stage import BUILD, Stage, stage
 
+CLIP = BUILD / "clip"
+FEATURES = BUILD / "features"
 CURVE = BUILD / "curves" / "adapt.csv"
 
 
@@ -43,9 +43,18 @@ def embed(stage: Stage) -> None:
             report = stage.progress("adapting steps")
             history = stage.step("Adapt CLIP to titles", _adapt, clip, store, titled, adapt, report)
         _save_clip(clip)
-        stage.step("Embed", _embed, clip, store, settings.batch_size, stage.progress("pictures and texts"))
+        embedded = stage.step(
+            "Embed", _embed, clip, store, settings.batch_size, stage.progress("pictures and texts")
+        )
     _save_curve(history)
-    stage.run.log_metrics({"clip_dim": clip.dim, "images": len(store.image_ids), "texts": len(store.texts)})
+    stage.run.log_metrics(
+        {
+            "clip_dim": clip.dim,
+            "images": len(store.image_ids),
+            "embedded": embedded,
+            "texts": len(store.texts),
+        }
+    )
     for row in history:
         stage.run.log_metrics({"adapt.loss": row["loss"]}, step=int(row["epoch"]))
     stage.summary(
@@ -106,22 +115,24 @@ def _titled_training_images(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _save_clip(clip: FrozenClip) -> None:
-    with atomic_folder(BUILD / "clip") as folder:
+    with atomic_folder(CLIP) as folder:
         clip.save(folder)
 
 
-def _embed(clip: FrozenClip, store: Store, batch_size: int, progress: StepProgress) -> Path:
-    with atomic_folder(BUILD / "features") as folder:
-        build_features(
+def _embed(clip: FrozenClip, store: Store, batch_size: int, progress: StepProgress) -> int:
+    with resumable_folder(FEATURES) as folder:
+        return build_features(
             folder,
             store.pixels,
             store.texts,
+            dim=clip.dim,
+            encoder=weights_digest(CLIP),
+            earlier=FEATURES,
             encode_images=clip.encode_images,
             encode_texts=clip.encode_texts,
             batch_size=batch_size,
             progress=progress,
         )
-    return BUILD / "features"
 
 
 def _save_curve(history: list[dict[str, float]]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 
 from dwc.config import Params
-from dwc.files import atomic_folder
+from dwc.files import resumable_folder
 from dwc.store.build import build_store
 from dwc.tables.build import Tables, load_tables
 from flows.progress import StepProgress
@@ -27,7 +27,7 @@ def preprocess(stage: Stage) -> None:
 
 def _build(tables: Tables, params: Params, place: Path, progress: StepProgress) -> dict[str, int]:
     settings = params.preprocess
-    with atomic_folder(place) as folder:
+    with resumable_folder(place) as folder:
         return build_store(
             tables.images,
             tables.triplets,
@@ -38,5 +38,6 @@ def _build(tables: Tables, params: Params, place: Path, progress: StepProgress) 
             caption_variants=settings.caption_variants,
             caption_joining=settings.caption_joining,
             max_megapixels=params.validate_.max_megapixels,
+            earlier=place,
             progress=progress,
         )

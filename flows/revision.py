@@ -13,7 +13,7 @@ import yaml
 from dwc.registry.lineage import UNKNOWN, data_revision
 
 _NEEDED = ("dwc", "flows", "presets", "params.yaml", "dvc.yaml", "data.dvc")
-_NO_PART = ("dwc/serving", "dwc/html.py", "dwc/templates", "flows/challenger.py")
+_NO_PART = ("dwc/serving/package.py", "dwc/html.py", "dwc/templates", "flows/challenger.py")
 """What stages depend on for packages and reports, which no measured value comes from."""
 
 

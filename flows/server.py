@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -18,6 +19,11 @@ from flows.process import Child, child, ended_by_signal, free_port, without_flow
 
 PORT = 4200
 START_SECONDS = 120.0
+CODE = Path(__file__).parent.parent
+SERVER = (
+    *(sys.executable, "-m", "uvicorn", "--app-dir", str(CODE), "--log-level", "warning"),
+    *("--factory", "flows.prefect_app:create_app"),
+)
 
 
 @contextmanager
@@ -44,7 +50,7 @@ def new_server(root: Path, port: int) -> Iterator[tuple[str, Child]]:
     address = f"http://127.0.0.1:{port}/api"
     home = prefect_home()
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command = [*SERVER, "--host", "127.0.0.1", "--port", str(port)]
     log = home / "server.log"
     environment = {**without_flow_run(), "PREFECT_UI_API_URL": address}  # its pages else ask port 4200
     with (
@@ -84,16 +90,13 @@ def run_with_server(root: Path, command: Sequence[str]) -> int:
         return process.wait()
 
 
-def run_pipeline(
-    root: Path, preset: str | None, overrides: list[str], stage: str | None, *, promote: bool
-) -> Any:
-    """Run the parent flow with one server for it and all below it; returns its final state."""
+def run_flow(root: Path, name: str, **parameters: Any) -> Any:
+    """Run the flow of a name with one server for it and all below it; returns its final state."""
     with ended_by_signal(), prefect_server(root):
         # These import Prefect, which reads PREFECT_API_URL when it is imported.
         from prefect.logging.handlers import APILogWorker
 
-        from flows.pipeline import pipeline
-
-        state = pipeline(preset, overrides, stage, promote, return_state=True)
+        flow = getattr(importlib.import_module(f"flows.{name}"), name)
+        state = flow(**parameters, return_state=True)
         APILogWorker.drain_all(timeout=5)  # before the server is gone
         return state

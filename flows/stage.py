@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import pandas as pd
 from prefect import State, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -21,9 +21,10 @@ from prefect.states import Failed
 from rich.console import Console
 
 from dwc.config import Params, load_params
-from dwc.files import write_text
+from dwc.files import disk_is_full, write_text
 from dwc.registry import tracking
 from dwc.registry.lineage import RESTORABLE, STATE, collect_lineage
+from dwc.registry.pages import run_page
 from dwc.registry.params import flatten
 from dwc.registry.run import StageRun
 from flows.progress import StepProgress
@@ -57,11 +58,9 @@ class Stage:
         def body() -> R | State[R]:
             try:
                 return work(*args, **kwargs)
-            except (
-                ValueError
-            ) as error:  # the user's to mend: the message says it, a stack trace would hide it
-                problems.append(error)
-                return Failed(message=str(error))
+            except Exception as error:
+                problems.append(users_to_mend(error))
+                return Failed(message=str(problems[0]))
 
         started = time.monotonic()
         state = body(return_state=True)
@@ -95,17 +94,18 @@ class Stage:
 def stage(*sections: str) -> Callable[[Callable[[Stage], None]], Callable[[], State[Any] | None]]:
     """Give a function its Stage: a flow without arguments that reads the named sections of params.yaml.
 
-    A ValueError inside ends the flow as Failed with the error's message. The run record
-    (build/runs/<stage>.json) is written when everything else is done.
+    A ValueError inside ends the flow as Failed with the error's message, and so does a full disk. The run
+    record (build/runs/<stage>.json) is written when everything else is done.
     """
 
     def decorate(work: Callable[[Stage], None]) -> Callable[[], State[Any] | None]:
         def body() -> State[Any] | None:
             try:
                 _run(work, sections)
-            except ValueError as error:
+            except Exception as error:
+                message = str(users_to_mend(error))
                 get_run_logger().debug("Where it was found:", exc_info=True)
-                return Failed(message=str(error))
+                return Failed(message=message)
             return None
 
         # Not functools.wraps: Prefect would follow it to the signature of `work`, and ask for a Stage.
@@ -113,6 +113,15 @@ def stage(*sections: str) -> Callable[[Callable[[Stage], None]], Callable[[], St
         return body
 
     return decorate
+
+
+def users_to_mend(error: Exception) -> ValueError:
+    """The error as a message to the user, where a stack trace would only hide it; others are raised again."""
+    if isinstance(error, ValueError):
+        return error
+    if disk_is_full(error):
+        return ValueError(f"The disk is full: {error}. Make room and run it again; it goes on where it was.")
+    raise error
 
 
 def _run(work: Callable[[Stage], None], sections: Sequence[str]) -> None:
@@ -133,6 +142,8 @@ def _run(work: Callable[[Stage], None], sections: Sequence[str]) -> None:
         ) as run,
         ExitStack() as stack,
     ):
+        if page := run_page(run.id):
+            create_link_artifact(page, "MLflow", key=_key(name, "mlflow"), description=f"[MLflow]({page})")
         for file in RESTORABLE:
             if Path(file).is_file():
                 run.log_artifact(Path(file), STATE)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from dwc.evaluation.wording import value_text
+from dwc.machine import machine
 from dwc.studies.definition import Run, load_studies
 from dwc.studies.plan import Plan, Versions
 from dwc.studies.records import Facts, Records
@@ -197,19 +195,3 @@ def _alone(root: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ValueError(f"{folder}: another `dwc study` is running here. Wait for it to end.") from error
         yield
-
-
-def machine() -> str:
-    """Processor, cores, GPU where there is one, and the version of torch."""
-    import torch
-
-    gpu = [torch.cuda.get_device_name(0)] if torch.cuda.is_available() else []
-    cores = f"{psutil.cpu_count(logical=True)} cores"
-    return ", ".join([_processor(), cores, *gpu, f"torch {version('torch')}"])
-
-
-def _processor() -> str:
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

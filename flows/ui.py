@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dwc.registry import tracking
+from dwc.registry.pages import PAGES
 from flows.environment import prefect_home
 from flows.process import Child, child, ended_by_signal, free_port, without_flow_run
 from flows.server import PORT, new_server, wait_until_ready
@@ -27,9 +28,10 @@ def run(root: Path, console: Console | None = None) -> int:
         address, server = stack.enter_context(new_server(root, free_port(PORT)))
         os.environ["PREFECT_API_URL"] = address
         mlflow_address, mlflow = stack.enter_context(_mlflow(root, free_port(MLFLOW_PORT)))
+        os.environ[PAGES] = mlflow_address  # runs link to their pages there
         introduce(root)
         worker, _ = stack.enter_context(_part(root, "worker", COMMAND))
-        console.print(f"Prefect  {address.removesuffix('/api')}  run the deployment `pipeline`")
+        console.print(f"Prefect  {address.removesuffix('/api')}  run the deployment `pipeline` or `refresh`")
         console.print(f"MLflow   {mlflow_address}")
         console.print("Ctrl-C stops everything.")
         return _watch({"the Prefect server": server, "MLflow": mlflow, "the worker": worker}, console)

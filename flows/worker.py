@@ -1,4 +1,4 @@
-"""The worker that runs the pipeline when its page is told to."""
+"""The worker that runs the deployments when their pages, or a schedule, tell it to."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def work(root: Path) -> int:
 
 
 def introduce(root: Path) -> None:
-    """Deploy the pipeline, and initialise the tracking store before several runs could do so at once."""
+    """Deploy prefect.yaml, and initialise the tracking store before several runs could do so at once."""
     from flows.deployment import deploy  # imports Prefect, which reads PREFECT_API_URL when it is imported
 
     tracking.configure(None, root)
-    deploy(root, POOL)
+    deploy(root)

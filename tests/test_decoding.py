@@ -183,3 +183,32 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
     for name in ("folder.jpg", "nothing.jpg"):
         with pytest.raises(ValueError, match=name):
             open_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("size", "short_side", "expected"),
+    [
+        ((800, 1200), 100, (100, 150)),
+        ((1200, 800), 101, (300, 200)),
+        ((800, 1200), 400, (400, 600)),
+        ((800, 1200), 401, (800, 1200)),
+        ((800, 1200), 2000, (800, 1200)),
+    ],
+)
+def test_a_large_jpeg_is_decoded_at_the_scale_that_suffices(
+    size: tuple[int, int], short_side: int, expected: tuple[int, int]
+) -> None:
+    jpeg, png = (encoded(Image.new("RGB", size, "red"), kind) for kind in ("JPEG", "PNG"))
+    assert open_picture(jpeg, short_side=short_side).size == expected
+    assert open_picture(png, short_side=short_side).size == size
+
+
+def test_a_turned_jpeg_at_a_smaller_scale_stands_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert open_picture(
+        encoded(Image.new("RGB", (800, 400), "red"), "JPEG", exif=exif), short_side=100
+    ).size == (
+        100,
+        200,
+    )

@@ -7,7 +7,7 @@ the best hit counts as ranked before it, so a collapsed model that gives all ima
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -77,7 +77,7 @@ def rank(
 
 @dataclass(frozen=True)
 class _Search:
-    """One block of queries against the whole gallery: one pass for the best, one for the hit's rank."""
+    """One block of queries against the whole gallery, in one pass: the hits alone are scored before it."""
 
     queries: Float[Tensor, "queries dim"]
     gallery: Float[Tensor, "gallery dim"]
@@ -88,57 +88,91 @@ class _Search:
     block: int
 
     def run(self) -> Ranking:
-        keys, hit_score = self._best()
-        scores, positions = _unpack(keys)
-        absent = scores == -torch.inf
+        wanted = torch.isin(
+            self.labels, self.target_labels
+        )  # hits of any of these queries: few of the gallery
+        hit_score = self._best_hit(wanted.nonzero().squeeze(1))
+        ahead = torch.zeros_like(hit_score, dtype=torch.int64)
+        keys = torch.empty(len(self.queries), 0, dtype=torch.int64, device=self.queries.device)
+        for start in range(0, len(self.gallery), self.block):
+            places = torch.arange(start, min(start + self.block, len(self.gallery)), device=keys.device)
+            scores = self._scores(self.gallery[start : start + self.block], places)
+            ahead += self._not_behind(scores, hit_score - TIE, places, wanted)
+            keys = _merge(keys, scores, start, self.top)
+        best, positions = _unpack(keys)
+        absent = best == -torch.inf
         return Ranking(
             top_positions=positions.masked_fill(absent, -1).cpu(),
-            top_scores=scores.cpu(),
-            rank_of_hit=self._rank_of(hit_score).cpu(),
+            top_scores=best.cpu(),
+            rank_of_hit=torch.where(hit_score == -torch.inf, torch.inf, 1.0 + ahead.double()).cpu(),
         )
 
-    def _best(self) -> tuple[Int[Tensor, "queries top"], Float[Tensor, " queries"]]:
-        """Keys of the top images, best first, and the best hit's score (-inf = no hit)."""
-        count = len(self.queries)
-        keys = torch.empty(count, 0, dtype=torch.int64, device=self.queries.device)
-        hit_score = torch.full((count,), -torch.inf, device=self.queries.device)
-        for start, scores, hits in self._blocks():
-            hit_score = torch.maximum(hit_score, scores.where(hits, -torch.inf).amax(1))
-            candidates = torch.cat([keys, _pack(scores, start)], dim=1)
-            keys = candidates.topk(min(self.top, candidates.shape[1]), dim=1).values
-        return keys, hit_score
+    def _best_hit(self, places: Int[Tensor, " places"]) -> Float[Tensor, " queries"]:
+        """Score of each query's best hit, which is at one of `places`; -inf = no hit."""
+        best = torch.full((len(self.queries),), -torch.inf, device=self.queries.device)
+        for start in range(0, len(places), self.block):
+            some = places[start : start + self.block]
+            hits = self.labels[None, some] == self.target_labels[:, None]
+            best = torch.maximum(best, self._scores(self.gallery[some], some).where(hits, -torch.inf).amax(1))
+        return best
 
-    def _rank_of(self, hit_score: Float[Tensor, " queries"]) -> Float[Tensor, " queries"]:
-        """1 + how many images that are no hits score at least as much as the best hit."""
-        ahead = torch.zeros_like(hit_score, dtype=torch.float64)
-        for _, scores, hits in self._blocks():
-            ahead += ((scores >= hit_score[:, None] - TIE) & ~hits & scores.isfinite()).sum(1)
-        return torch.where(hit_score == -torch.inf, torch.inf, 1 + ahead)
+    def _scores(
+        self, images: Float[Tensor, "places dim"], places: Int[Tensor, " places"]
+    ) -> Float[Tensor, "queries places"]:
+        """Scores of images that stand at `places` of the gallery, in ascending order; masked ones -inf."""
+        scores = self.queries @ images.T
+        place = torch.searchsorted(places, self.masked).clamp(max=len(places) - 1)
+        own = places[place] == self.masked
+        scores[own, place[own]] = -torch.inf
+        return scores
 
-    def _blocks(self) -> Iterator[tuple[int, Float[Tensor, "queries block"], Bool[Tensor, "queries block"]]]:
-        """Blocks of the gallery: first position, scores with masked images at -inf, and which are hits."""
-        for start in range(0, len(self.gallery), self.block):
-            block = slice(start, start + self.block)
-            scores = self.queries @ self.gallery[block].T
-            own = (self.masked >= start) & (self.masked < start + scores.shape[1])
-            scores[own, self.masked[own] - start] = -torch.inf
-            yield start, scores, (self.labels[None, block] == self.target_labels[:, None]) & scores.isfinite()
+    def _not_behind(
+        self,
+        scores: Float[Tensor, "queries places"],
+        threshold: Float[Tensor, " queries"],
+        places: Int[Tensor, " places"],
+        wanted: Bool[Tensor, " gallery"],
+    ) -> Int[Tensor, " queries"]:
+        """How many images that are no hits score at least `threshold`."""
+        reached = scores >= threshold[:, None]
+        columns = wanted[places].nonzero().squeeze(1)
+        hits = self.labels[None, places[columns]] == self.target_labels[:, None]
+        return reached.count_nonzero(1) - (reached[:, columns] & hits).count_nonzero(1)
 
 
-def _pack(scores: Float[Tensor, "queries block"], start: int) -> Int[Tensor, "queries block"]:
+def _merge(
+    keys: Int[Tensor, "queries kept"], scores: Float[Tensor, "queries block"], start: int, top: int
+) -> Int[Tensor, "queries top"]:
+    """The keys of the best images so far, best first, after another block.
+
+    Once there are `top`, only scores above the last one's are looked at; an equal one comes later in the
+    gallery and stays behind it.
+    """
+    if keys.shape[1] < top:
+        new = _pack(scores, torch.arange(start, start + scores.shape[1], device=scores.device))
+    else:
+        last, _ = _unpack(keys[:, -1])
+        above = scores > last[:, None]
+        counts = above.count_nonzero(1)
+        query, place = above.nonzero(as_tuple=True)
+        slot = torch.arange(len(query), device=query.device) - (counts.cumsum(0) - counts)[query]
+        new = keys.new_full((len(keys), int(counts.max())), torch.iinfo(torch.int64).min)
+        new[query, slot] = _pack(scores[query, place], start + place)
+    candidates = torch.cat([keys, new], dim=1)
+    return candidates.topk(min(top, candidates.shape[1]), dim=1).values
+
+
+def _pack(scores: Float[Tensor, "*shape"], positions: Int[Tensor, " _"]) -> Int[Tensor, "*shape"]:
     """One integer for each image that sorts by score first and, at equal scores, puts earlier images higher.
 
     The bits of a float32, read as an integer, sort like the float if the lower bits of negatives are flipped.
     """
     bits = (scores.float() + 0.0).view(torch.int32).long()  # + 0.0 makes -0.0 equal to 0.0
     ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    positions = torch.arange(start, start + scores.shape[1], device=scores.device)
     return (ordered << 32) | (0xFFFFFFFF - positions)
 
 
-def _unpack(
-    keys: Int[Tensor, "queries top"],
-) -> tuple[Float[Tensor, "queries top"], Int[Tensor, "queries top"]]:
+def _unpack(keys: Int[Tensor, "*shape"]) -> tuple[Float[Tensor, "*shape"], Int[Tensor, "*shape"]]:
     """Scores and gallery positions of packed keys."""
     ordered = keys >> 32
     bits = torch.where(ordered < 0, ordered ^ 0x7FFFFFFF, ordered)

@@ -11,6 +11,7 @@ import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dwc.model.convolution import use_small_map_convolutions
 from dwc.model.weights import in_short, read_weights, unreachable
 
 BackboneName = Literal["resnet18", "resnet50"]
@@ -30,6 +31,7 @@ class Backbone(nn.Sequential):
         kept = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
         super().__init__(OrderedDict((part, getattr(network, part)) for part in kept))
         self.channels = _CHANNELS[name]
+        use_small_map_convolutions(self)
 
     def forward(self, images: Float[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch c y x"]:
         """Return the feature map F."""

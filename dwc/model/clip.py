@@ -5,6 +5,7 @@ The folder is open_clip's own format (`local-dir:`), so that other programs can 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
@@ -121,6 +122,13 @@ class FrozenClip:
                 "presets/clip/small-resnet18.json). Use imagenet, a local file, or null."
             )
         return state
+
+
+def weights_digest(folder: Path) -> str:
+    """Digest of a saved CLIP: equal where configuration and weights are."""
+    digest = hashlib.sha256((folder / CONFIG_FILE).read_bytes())
+    with (folder / _WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, lambda: digest).hexdigest()
 
 
 def _network(config: dict[str, Any], weights: Path | None, device: torch.device | str) -> nn.Module:

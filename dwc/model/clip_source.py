@@ -145,7 +145,7 @@ def clip_tokenizer(config: dict[str, Any], folders: Sequence[Path]) -> Any:
     if importlib.util.find_spec("transformers") is None:
         raise ValueError(
             f"embed.architecture: the tokenizer {name} needs a package that is not installed: "
-            "`uv pip install transformers sentencepiece`."
+            "`uv pip install transformers`, or the extra `siglip` of this project."
         )
     local = next((folder for folder in folders if (folder / _TOKENIZER_FILES[0]).is_file()), None)
     return _published_tokenizer(name, local, options, text.get("tokenizer_mode"))

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from dwc.model.convolution import SmallMapConv2d
+
 PoolMask = Bool[Tensor, "batch length"]
 
 
@@ -82,7 +84,7 @@ class ConvBn(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, size: int, dimensions: int) -> None:
         super().__init__()
-        conv = nn.Conv2d if dimensions == 2 else nn.Conv1d
+        conv = SmallMapConv2d if dimensions == 2 else nn.Conv1d
         self.conv = conv(inputs, outputs, size, padding=size // 2, bias=False)
         self.bn = nn.BatchNorm2d(outputs) if dimensions == 2 else MaskedBatchNorm1d(outputs)
 

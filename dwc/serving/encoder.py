@@ -20,7 +20,7 @@ from dwc.model.dwc import DWC
 from dwc.model.inputs import normalise
 from dwc.serving.package import read_about
 from dwc.serving.questions import Answer, Question
-from dwc.store.pictures import Pixels, open_picture, square
+from dwc.store.pictures import Pixels, square_picture
 from dwc.store.texts import clean, sentence
 from dwc.store.vocabulary import Vocabulary
 
@@ -103,8 +103,8 @@ class Encoder:
             raise ValueError(f"k = {question.k}: ask for at least one image.")
         if question.image_weight is not None and not 0.0 <= question.image_weight <= 1.0:
             raise ValueError(f"image_weight = {question.image_weight}: give a number from 0 to 1.")
-        picture = open_picture(question.image, max_megapixels=max_megapixels)
-        pixels = square(picture, self.model.config.resolution)
+        side = self.model.config.resolution
+        pixels = square_picture(question.image, side, max_megapixels=max_megapixels)
         return Prepared(question=question, pixels=pixels, captions=captions)
 
     @torch.inference_mode()

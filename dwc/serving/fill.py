@@ -18,15 +18,14 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from dwc.decoding import open_picture
 from dwc.parallel import bounded_map
 from dwc.serving.encoder import Encoder
 from dwc.serving.gallery_folder import GalleryFolder
 from dwc.serving.gallery_store import StoredImage, Vector
 from dwc.serving.index import Progress
-from dwc.serving.kept_pictures import kept_form
+from dwc.serving.kept_pictures import kept_file, kept_form
 from dwc.serving.package import Gallery
-from dwc.store.pictures import Pixels, square
+from dwc.store.pictures import Pixels, square_picture
 
 T = TypeVar("T")
 PictureOf = Callable[[str], Image.Image | None]
@@ -105,7 +104,7 @@ def kept_square(folder: GalleryFolder, image_id: str, side: int) -> Pixels | Non
     """What a model reads of a kept picture; None where the file was lost or damaged."""
     content = folder.pictures.read(image_id)
     try:
-        return None if content is None else square(open_picture(content), side)
+        return None if content is None else square_picture(content, side)
     except ValueError as error:
         _LOGGER.warning(
             "%s: its kept picture is damaged (%s). Remove the image and add it anew.", image_id, error
@@ -144,7 +143,7 @@ def _read(folder: Path, name: str) -> bytes | str:
     """The form in which a picture is kept, or why it cannot be read."""
     try:
         name.encode()
-        return kept_form(open_picture(folder / name))
+        return kept_file(folder / name)
     except UnicodeEncodeError:
         return "its name is not valid UTF-8. Rename it."
     except (ValueError, OSError) as error:

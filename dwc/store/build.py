@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from dwc.schema import DRAW
-from dwc.store.pixels import build_pixels
+from dwc.store.pixels import PIXELS, build_pixels
 from dwc.store.texts import CaptionJoining, CaptionVariants, clean, sentence, variants
 from dwc.store.vocabulary import Vocabulary
 
@@ -25,15 +25,25 @@ def build_store(
     caption_variants: CaptionVariants,
     caption_joining: CaptionJoining = "and_token",
     max_megapixels: float = 100.0,
+    earlier: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
     """Write the store of the tables into an existing folder; return its counts.
 
-    images, triplets: the validated tables; root: folder their paths are relative to; resolution: pixels.
+    images, triplets: the validated tables; root: folder their paths are relative to; resolution: pixels;
+    earlier: a store whose pixels are taken over where the picture's file is the same. What an interrupted
+    call left in the folder is gone on with; `decoded` counts the pictures that had to be decoded.
     """
     images = images.reset_index(drop=True)
     paths = [root / path for path in images["path"]]
-    build_pixels(paths, folder / "pixels.npy", resolution, max_megapixels=max_megapixels, progress=progress)
+    decoded = build_pixels(
+        paths,
+        folder / PIXELS,
+        resolution,
+        max_megapixels=max_megapixels,
+        earlier=earlier / PIXELS if earlier else None,
+        progress=progress,
+    )
     (folder / "images.json").write_text(json.dumps(images["image_id"].tolist()), encoding="utf-8")
     captions = [clean(row) for row in triplets["captions"]]
     training = triplets["split"].eq("train").tolist()
@@ -53,6 +63,7 @@ def build_store(
     table.to_parquet(folder / "triplets.parquet", index=False)
     return {
         "images": len(images),
+        "decoded": decoded,
         "triplets": len(table),
         "texts": len(texts),
         "words": len(vocabulary),

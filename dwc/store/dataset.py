@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
-from dwc.store.pixels import AllPixels, open_pixels
+from dwc.store.features import IMAGES, MIRRORED, TEXTS
+from dwc.store.pixels import PIXELS, AllPixels, open_pixels
 
 Embeddings = Float32[np.ndarray, "rows clip_dim"]
 
@@ -29,15 +30,15 @@ class Store:
         if not (folder / "triplets.parquet").is_file():
             raise ValueError(f"{folder} holds no image store. Run the preprocess stage first.")
         self.image_ids: list[str] = json.loads((folder / "images.json").read_text(encoding="utf-8"))
-        self.pixels: AllPixels = open_pixels(folder / "pixels.npy")
+        self.pixels: AllPixels = open_pixels(folder / PIXELS)
         texts = pd.read_parquet(folder / "texts.parquet")
         self.texts: list[str] = texts["text"].tolist()
         self.triplets = pd.read_parquet(folder / "triplets.parquet")
         self._words, self._lengths = padded(texts["words"].tolist())
         if features is not None:
-            self.clip_images = _open_embeddings(features / "images.npy")
-            self.clip_mirrored = _open_embeddings(features / "mirrored.npy")
-            self.clip_texts = _open_embeddings(features / "texts.npy")
+            self.clip_images = _open_embeddings(features / IMAGES)
+            self.clip_mirrored = _open_embeddings(features / MIRRORED)
+            self.clip_texts = _open_embeddings(features / TEXTS)
 
     @property
     def side(self) -> int:

@@ -6,17 +6,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
 from tests.catalogue import write_catalogue
 from tests.conftest import ROOT
 
-PARTS = ("dwc", "flows", "presets", "pyproject.toml", "dvc.yaml", ".dvc/config", ".dvcignore", ".gitignore")
+PARTS = (
+    *("dwc", "flows", "presets", "pyproject.toml", "dvc.yaml", "prefect.yaml"),
+    *(".dvc/config", ".dvcignore", ".gitignore"),
+)
 STAGES = ("validate", "preprocess", "embed", "train", "evaluate")
 TINY_CLIP = """{
   "embed_dim": 16,
@@ -57,7 +62,7 @@ class Workspace:
 
     root: Path
 
-    def run(self, *command: str, timeout: float = 500) -> Result:
+    def run(self, *command: str, timeout: float = 1500) -> Result:
         """Run a command in the workspace."""
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=timeout)
 
@@ -124,3 +129,13 @@ def read_params(workspace: Workspace) -> dict[str, Any]:
     """params.yaml as plain values."""
     values: dict[str, Any] = yaml.safe_load((workspace.root / "params.yaml").read_text())
     return values
+
+
+def processes_in(root: Path) -> list[list[str]]:
+    """Commands of all processes that work in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cwd() == str(root) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.cmdline())
+    return found

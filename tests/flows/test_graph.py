@@ -24,7 +24,7 @@ def outputs(stage: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_stages_are_the_flows_in_the_graphs_order() -> None:
-    assert tuple(GRAPH) == STAGES == StageName.__args__  # type: ignore[attr-defined]
+    assert ("all", *GRAPH) == ("all", *STAGES) == StageName.__args__  # type: ignore[attr-defined]
     assert [name for name in stage_order(ROOT) if name in STAGES] == list(STAGES)
     assert stage_order(ROOT, "embed")[-1] == "embed" and "train" not in stage_order(ROOT, "embed")
 

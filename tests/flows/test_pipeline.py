@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
@@ -18,7 +19,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
-from tests.flows.conftest import STAGES, Result, Workspace, read_params
+from tests.flows.conftest import STAGES, Result, Workspace, processes_in, read_params
 
 
 def latest(flow: str) -> FlowRun:
@@ -138,3 +139,24 @@ def test_data_that_are_not_there_are_asked_for(workspace: Workspace) -> None:
     (workspace.root / "elsewhere").rename(workspace.root / "data")
     assert result.returncode == 1
     assert result.stderr.strip().startswith("Error: data: no such data folder.")
+
+
+@pytest.mark.slow
+def test_a_run_that_takes_too_long_is_ended_with_all_its_processes(workspace: Workspace) -> None:
+    before = (workspace.root / "params.yaml").read_text()
+    result = workspace.flows("pipeline", "--set", "train.epochs=50000", "--timeout-hours", "0.015")
+    assert result.returncode == 1
+    assert "train: Task run exceeded timeout" in result.stderr
+    state = latest("pipeline").state
+    assert state is not None and (state.name, state.is_failed()) == ("TimedOut", True)
+    assert not processes_in(workspace.root)
+    (workspace.root / "params.yaml").write_text(before)
+    assert workspace.ran(workspace.dvc("repro")) == []
+
+
+def test_data_of_a_revision_that_is_not_there_leave_parameters_as_they_were(workspace: Workspace) -> None:
+    before = (workspace.root / "params.yaml").read_bytes()
+    result = workspace.flows("pipeline", "--set", "train.epochs=9", "--data-revision", "no-such-tag")
+    assert result.returncode == 1
+    assert "data revision `no-such-tag`" in result.stderr.splitlines()[-1]
+    assert (workspace.root / "params.yaml").read_bytes() == before

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from dwc.cli import app
 from dwc.config import Params, load_params
 from dwc.evaluation.queries import load_queries
+from dwc.parameters import change_parameters
 from dwc.promotion.measure import Catalogue, Measuring, measure_package
 from dwc.promotion.outcome import Outcome
 from dwc.promotion.promote import promote
@@ -262,3 +263,25 @@ def test_the_flow_promotes_and_a_failed_gate_ends_with_status_1(
     assert result.returncode == 0, result.stderr
     assert f"version {challenger} is promoted" in result.stdout.replace("\n", " ")
     assert standing(NAME).champion == challenger
+
+
+@pytest.mark.slow
+def test_a_refreshed_model_is_refused_or_promoted_and_neither_is_a_failure(
+    store: mlflow.MlflowClient, workspace: Workspace
+) -> None:
+    file = workspace.root / "params.yaml"
+    before = file.read_text()
+    nothing = workspace.flows("refresh")
+    assert nothing.returncode == 0 and nothing.stdout.startswith("Nothing new"), nothing.stderr
+    assert standing(NAME).champion is None
+
+    change_parameters(file, None, ["evaluate.bootstrap.resamples=40", "promote.floors.mrr=1.0"])
+    refused = workspace.flows("refresh")
+    assert refused.returncode == 0, refused.stderr
+    assert "Refused: dwc-tiny version" in refused.stdout and standing(NAME).champion is None
+
+    file.write_text(before)
+    promoted = workspace.flows("refresh")
+    assert promoted.returncode == 0, promoted.stderr
+    assert promoted.stdout.rstrip().endswith("Promoted")
+    assert standing(NAME).champion == standing(NAME).challenger is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,36 +10,46 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import psutil
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
-from tests.flows.conftest import Workspace
+from tests.flows.browsing import browser_page, cancel, custom_run, read_artifact
+from tests.flows.conftest import Workspace, processes_in, read_params
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(3000)]
 
 START = """
 import sys
 from prefect.deployments import run_deployment
 print(run_deployment("pipeline/pipeline", parameters={"overrides": sys.argv[1:]}, timeout=0).id)
 """
-CANCEL = """
-import sys, uuid
-from prefect import get_client
-from prefect.states import Cancelling
-with get_client(sync_client=True) as client:
-    client.set_flow_run_state(uuid.UUID(sys.argv[1]), Cancelling())
-"""
 STATE = """
 import sys, uuid
 from prefect import get_client
 with get_client(sync_client=True) as client:
     print(client.read_flow_run(uuid.UUID(sys.argv[1])).state.name)
+"""
+
+TASKS = """
+import json, sys, uuid
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+mine = FlowRunFilter(id=FlowRunFilterId(any_=[uuid.UUID(sys.argv[1])]))
+with get_client(sync_client=True) as client:
+    print(json.dumps({task.name: task.state_name for task in client.read_task_runs(flow_run_filter=mine)}))
+"""
+ARTIFACTS = """
+import json
+from prefect import get_client
+with get_client(sync_client=True) as client:
+    print(json.dumps([artifact.key for artifact in client.read_artifacts()]))
 """
 
 
@@ -56,6 +67,11 @@ class Ui:
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    def artifacts(self) -> list[str]:
+        """Keys of all artifacts that there are."""
+        keys: list[str] = json.loads(self.ask(ARTIFACTS))
+        return keys
 
     def ask(self, code: str, *arguments: str) -> str:
         """Run Python code against the server; in a process of its own, for its own address."""
@@ -80,69 +96,94 @@ def until(condition: Callable[[], Any], seconds: float) -> bool:
 def ui(workspace: Workspace, tmp_path: Path) -> Iterator[Ui]:
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PYTHONUNBUFFERED": "1"}
     del environment["PREFECT_API_URL"]
-    with (tmp_path / "output").open("wb") as output:
+    with started(workspace, environment, tmp_path / "output") as running:
+        yield running
+
+
+@contextmanager
+def started(workspace: Workspace, environment: dict[str, str], output: Path) -> Iterator[Ui]:
+    """`make ui`'s command, until the end of the block at the latest."""
+    with output.open("wb") as file:
+        command = [sys.executable, "-m", "flows", "ui"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows", "ui"],
-            cwd=workspace.root,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            command, cwd=workspace.root, env=environment, stdout=file, stderr=subprocess.STDOUT
         )
-    running = Ui(process, tmp_path / "output", environment)
+    running = Ui(process, output, environment)
     try:
         assert until(lambda: "Ctrl-C" in running.output.read_text(), 240), running.output.read_text()
         yield running
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(120)
 
 
-def test_a_run_from_the_page_is_cached_another_can_be_cancelled_and_ctrl_c_ends_all(
+def test_runs_wait_for_each_other_can_be_cancelled_and_show_what_they_found(
     ui: Ui, workspace: Workspace
 ) -> None:
-    for address in (f"{ui.addresses['Prefect']}/api/health", ui.addresses["MLflow"]):
-        with urlopen(address, timeout=10) as answer:
-            assert answer.status == 200
+    """All by the pages: a long run; another that has to wait; the first cancelled, the second completed."""
+    prefect, reached = ui.addresses["Prefect"], list[str]()
+    with browser_page(reached) as page:
+        long = custom_run(page, prefect, overrides=["train.epochs=5000", "train.batch_size=4"], seed=5)
+        assert until((workspace.root / "build/checkpoints/last/state.json").exists, 600)
+        waiting = custom_run(page, prefect, overrides=["train.epochs=2", "train.batch_size=4"], seed=3)
+        assert until(lambda: set(ui.artifacts()) >= {"train-training-steps", "train-mlflow"}, 120)
+        assert ui.ask(STATE, long) == "Running"
+        assert ui.ask(STATE, waiting) in ("Scheduled", "Late", "AwaitingConcurrencySlot")
 
-    unchanged = ui.ask(START)
-    assert until(lambda: ui.ask(STATE, unchanged) == "Completed", 180), ui.ask(STATE, unchanged)
+        cancel(page, prefect, long)
+        assert until(lambda: ui.ask(STATE, long) == "Cancelled", 180), ui.ask(STATE, long)
+        assert until(lambda: _tracked_trainings(workspace.root)[0].info.status == "KILLED", 30)
 
+        assert until(lambda: ui.ask(STATE, waiting) == "Completed", 900), ui.ask(STATE, waiting)
+        text = read_artifact(page, prefect, waiting, "result")
+        assert "DWC, both streams" in text and "R@10" in text
+        page.goto(f"{prefect}/v2/runs/flow-run/{waiting}?tab=Artifacts")
+        page.get_by_role("link", name="Training in MLflow").wait_for()
+        trained = _tracked_trainings(workspace.root)[0]
+        link = page.get_by_role("link", name="Training in MLflow").get_attribute("href")
+        assert link is not None and link.startswith(ui.addresses["MLflow"]) and trained.info.run_id in link
+    assert reached == []
+    assert {key: trained.data.params[key] for key in ("train.epochs", "train.seed", "train.batch_size")} == {
+        "train.epochs": "2",
+        "train.seed": "3",
+        "train.batch_size": "4",
+    }
+    assert read_params(workspace)["train"]["seed"] == 3
+    tasks = json.loads(ui.ask(TASKS, waiting))
+    assert [name for name, state in tasks.items() if state != "Cached"] == ["train", "evaluate"]
+    assert "up to date" in workspace.dvc("status")
+
+
+def test_ctrl_c_ends_a_run_too_and_the_next_start_is_free_of_it(ui: Ui, workspace: Workspace) -> None:
     before = (workspace.root / "params.yaml").read_text()
-    long = ui.ask(START, "train.epochs=5000")
-    assert until(lambda: any("train" in process.cmdline() for process in ui.family()), 120)
-    assert until((workspace.root / "build/checkpoints/last/state.json").exists, 120)
-    ui.ask(CANCEL, long)
-    assert until(lambda: ui.ask(STATE, long) == "Cancelled", 90)
-    assert not [process for process in psutil.process_iter() if _trains(process, workspace.root)]
-    assert _tracked_trainings(workspace.root)[0] == "KILLED"
-    (workspace.root / "params.yaml").write_text(before)
-
+    run = ui.ask(START, "train.epochs=5000")
+    assert until((workspace.root / "build/checkpoints/last/state.json").exists, 600)
     family = ui.family()
     ui.process.send_signal(signal.SIGINT)
-    assert ui.process.wait(60) == 0
+    assert ui.process.wait(120) == 0
     assert not psutil.wait_procs(family, timeout=30)[1]
+    assert not processes_in(workspace.root)
+    (workspace.root / "params.yaml").write_text(before)
+
+    with started(workspace, ui.environment, ui.output.with_name("again")) as again:
+        assert again.ask(STATE, run) not in ("Running", "Pending", "Cancelling")
+        unchanged = again.ask(START)
+        assert until(lambda: again.ask(STATE, unchanged) == "Completed", 600), again.ask(STATE, unchanged)
+        assert set(json.loads(again.ask(TASKS, unchanged)).values()) == {"Cached"}
 
 
 def test_when_one_part_ends_all_do(ui: Ui) -> None:
     family = ui.family()
     server = next(process for process in family if "mlflow" in process.cmdline())
     server.kill()
-    assert ui.process.wait(60) == 1
+    assert ui.process.wait(120) == 1
     assert "MLflow ended by itself" in ui.output.read_text()
     assert not psutil.wait_procs(family, timeout=30)[1]
 
 
-def _tracked_trainings(root: Path) -> list[str]:
-    """How MLflow's runs of the train stage ended, newest first."""
+def _tracked_trainings(root: Path) -> list[Run]:
+    """MLflow's runs of the train stage, newest first."""
     client = MlflowClient(f"sqlite:///{root / '.mlflow' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny")
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], filter_string="tags.`dwc.stage` = 'train'")
-    return [run.info.status for run in runs]
-
-
-def _trains(process: psutil.Process, root: Path) -> bool:
-    try:
-        return process.cwd() == str(root) and process.cmdline()[-2:] == ["flows", "train"]
-    except psutil.Error:
-        return False
+    return list(client.search_runs([experiment.experiment_id], filter_string="tags.`dwc.stage` = 'train'"))

@@ -40,9 +40,10 @@ else:
     systems = ("fused", "cnn", "clip")
     rows = [{"triplet_id": "a.val.000000", "category": "a", "system": name, "rank": rank} for name in systems]
     pd.DataFrame(rows).to_parquet(folder / "rankings.parquet")
-    values = {"recall_at_10": {"value": float(rank <= 10)}}
+    values = {name: {"value": float(rank <= 10), "low": 0.0, "high": 1.0} for name in ("recall_at_10", "mrr")}
     (folder / "metrics.json").write_text(json.dumps({
-        "protocol": {"key": "val"}, "primary_metric": "recall_at_10", "queries": 1,
+        "protocol": {"key": "val"}, "bootstrap": {"confidence": 0.95},
+        "primary_metric": "recall_at_10", "queries": 1,
         "systems": {name: {"mean": values} for name in systems},
         "image_weight": {"cnn": {"mean": 0.5}, "clip": {"mean": 0.5}},
     }))

@@ -128,6 +128,31 @@ def test_a_tokenizer_that_is_not_open_clips_own_is_saved_too(tmp_path: Path) -> 
     assert (tmp_path / "saved" / "tokenizer.json").is_file()
 
 
+def test_a_siglips_own_tokenizer_is_read_and_saved(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="the extra `siglip` is not installed")
+    tokenizers = pytest.importorskip("tokenizers")
+    words = {"<unk>": 0, "</s>": 1, "is": 2, "red": 3, "and": 4, "long": 5}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    about = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "</s>", "eos_token": "</s>"}
+    write(tmp_path, about, "tokenizer_config.json")
+    text = {**SIGLIP_LIKE["model_cfg"]["text_cfg"], "hf_tokenizer_name": "timm/ViT-B-16-SigLIP"}
+    config = {**SIGLIP_LIKE, "model_cfg": {**SIGLIP_LIKE["model_cfg"], "text_cfg": text}}
+    clip = create(tmp_path, config)
+    texts = ["Is RED, and blue!", "is " * 20]
+    expected = [[2, 3, 4, 0, 1, 1, 1, 1, 1], [2] * 8 + [1]]
+    assert clip.tokenize(texts).tolist() == expected
+    (tmp_path / "saved").mkdir()
+    clip.save(tmp_path / "saved")
+    loaded = FrozenClip.load(tmp_path / "saved")
+    assert loaded.tokenize(texts).tolist() == expected
+    assert torch.equal(loaded.encode_texts(texts), clip.encode_texts(texts))
+
+
 @pytest.mark.parametrize(
     ("name", "tag", "quick_gelu", "mean"),
     [

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from dwc.decoding import open_picture
 from dwc.serving.encoder import Encoder
 from dwc.serving.fill import embed_missing, fill_from_package, fill_from_pictures
 from dwc.serving.gallery_folder import GalleryFolder, open_gallery
@@ -21,7 +22,7 @@ from dwc.serving.index import Progress
 from dwc.serving.kept_pictures import kept_form
 from dwc.serving.package import Gallery, fingerprint, load_gallery
 from dwc.serving.service import Example
-from dwc.store.pictures import open_picture, square
+from dwc.store.pictures import square_picture
 from tests.serving.tiny import Tiny
 
 
@@ -145,7 +146,7 @@ def test_pictures_of_a_folder(folder: GalleryFolder, tiny: Tiny, encoder: Encode
     }
     kept = folder.pictures.read("shoes/winter/Böot 1")
     assert kept is not None and open_picture(kept).size == (796, 512)
-    pixels = square(open_picture(kept), encoder.model.config.resolution)
+    pixels = square_picture(kept, encoder.model.config.resolution)
     assert np.allclose(chunk.vectors[1], encoder.embed(pixels[None].copy())[0], atol=1e-5)
     Image.open(tiny.images[2]).save(shop / "later.png")
     fill_from_pictures(folder, shop, silent)
@@ -172,7 +173,7 @@ def test_an_interrupted_filling_goes_on(
     assert 0 < folder.store.embedded("m") < 150
     embed_missing(folder, encoder, "m", silent)
     assert folder.store.embedded("m") == 150
-    pixels = np.stack([square(open_picture(shop / f"{number:03d}.png"), 32) for number in (0, 149)])
+    pixels = np.stack([square_picture(shop / f"{number:03d}.png", 32) for number in (0, 149)])
     found = vectors(folder, "m")
     assert np.allclose(np.stack([found["000"], found["149"]]), encoder.embed(pixels), atol=1e-5)
 

@@ -117,6 +117,8 @@ def _store(root: Path, paths: list[Path], clip: FrozenClip) -> Store:
         root / "features",
         plain.pixels,
         plain.texts,
+        dim=clip.dim,
+        encoder="tiny",
         encode_images=clip.encode_images,
         encode_texts=clip.encode_texts,
         batch_size=8,

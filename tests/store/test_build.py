@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def store_folder(tmp_path: Path) -> Path:
         min_word_count=1,
         caption_variants="orders_and_singles",
     )
-    assert counts == {"images": 3, "triplets": 4, "texts": 5, "words": 9}
+    assert counts == {"images": 3, "decoded": 3, "triplets": 4, "texts": 5, "words": 9}
     return folder
 
 
@@ -90,11 +91,18 @@ def test_features_are_in_row_order_and_mirrored(store_folder: Path, tmp_path: Pa
     def encode_images(batch: Tensor) -> Tensor:
         return batch[:, 0, :, 0].float()
 
-    def encode_texts(texts: list[str]) -> Tensor:
-        return torch.tensor([[float(len(text))] for text in texts])
+    def encode_texts(texts: Sequence[str]) -> Tensor:
+        return torch.tensor([[float(len(text))] * 4 for text in texts])
 
     build_features(
-        tmp_path, pixels, store.texts, encode_images=encode_images, encode_texts=encode_texts, batch_size=2
+        tmp_path,
+        pixels,
+        store.texts,
+        dim=4,
+        encoder="one",
+        encode_images=encode_images,
+        encode_texts=encode_texts,
+        batch_size=2,
     )
     images, mirrored = np.load(tmp_path / "images.npy"), np.load(tmp_path / "mirrored.npy")
     assert images[3].tolist() == pixels[3, 0, :, 0].tolist()

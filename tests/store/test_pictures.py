@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dwc.store.pictures import open_picture, square
+from dwc.decoding import open_picture
+from dwc.store.pictures import square
 from dwc.store.pixels import build_pixels, open_pixels
 
 

@@ -181,6 +181,38 @@ def test_a_checkpoint_of_another_training_is_ignored(store: Store, tmp_path: Pat
     assert len(Checkpoints(tmp_path, "this training").resume(model, optimisers)) == 1
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "last/model.safetensors",
+        "last/state.json",
+        "last/clip_optimiser.safetensors",
+        "best/model.safetensors",
+    ],
+)
+def test_a_damaged_checkpoint_starts_training_anew_with_a_warning(
+    damaged: str, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, _ = run(store, tmp_path / "a", 2)
+    run(store, tmp_path / "b", 1)
+    file = tmp_path / "b" / damaged
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(bytes(content))
+    again, history = run(store, tmp_path / "b", 2)
+    assert "the checkpoint is damaged; training starts anew" in caplog.text
+    assert len(history) == 2
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_damaged_weights_of_the_best_epoch_are_not_taken(store: Store, tmp_path: Path) -> None:
+    model, _ = run(store, tmp_path, 1)
+    (tmp_path / "best/model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"best: damaged\. Delete .* and run the train stage again"):
+        Checkpoints(tmp_path, "this training").load_best(model)
+
+
 def test_the_best_epoch_is_kept(store: Store, tmp_path: Path) -> None:
     best, history = run(store, tmp_path / "best", 3)
     last, _ = run(store, tmp_path / "last", 3, selected_by=None)
