@@ -18,13 +18,12 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from dwc.decoding import open_picture
 from dwc.parallel import bounded_map
 from dwc.serving.encoder import Encoder
 from dwc.serving.gallery_folder import GalleryFolder
 from dwc.serving.gallery_store import StoredImage, Vector
 from dwc.serving.index import Progress
-from dwc.serving.kept_pictures import kept_form
+from dwc.serving.kept_pictures import kept_file, kept_form
 from dwc.serving.package import Gallery
 from dwc.store.pictures import Pixels, square_picture
 
@@ -144,7 +143,7 @@ def _read(folder: Path, name: str) -> bytes | str:
     """The form in which a picture is kept, or why it cannot be read."""
     try:
         name.encode()
-        return kept_form(open_picture(folder / name))
+        return kept_file(folder / name)
     except UnicodeEncodeError:
         return "its name is not valid UTF-8. Rename it."
     except (ValueError, OSError) as error:

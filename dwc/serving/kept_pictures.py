@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from dwc.decoding import open_picture
 from dwc.files import atomic_file
 
 MEDIA_TYPE = "image/webp"
@@ -17,6 +18,11 @@ MEDIA_TYPE = "image/webp"
 _SHORT, _LONG = 512, 2048  # pixels: more than twice what the usual models read, and enough for a page
 _EXACT = 256  # pixels: an image store's squares are kept as they are; larger pictures with losses
 _QUALITY = 90
+
+
+def kept_file(source: Path | bytes, *, max_megapixels: float = 100.0) -> bytes:
+    """A picture file in the form in which it is kept. Raises ValueError where it cannot be decoded."""
+    return kept_form(open_picture(source, max_megapixels=max_megapixels, short_side=_SHORT))
 
 
 def kept_form(picture: Image.Image) -> bytes:

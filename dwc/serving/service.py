@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dwc.decoding import open_picture
 from dwc.evaluation.explanation import Explanation
 from dwc.serving.encoder import Composed, Prepared
 from dwc.serving.fill import kept_square
 from dwc.serving.gallery_folder import GalleryFolder
 from dwc.serving.gallery_store import StoredImage, Vector
-from dwc.serving.kept_pictures import kept_form
+from dwc.serving.kept_pictures import kept_file
 from dwc.serving.live import Live
 from dwc.serving.live_gallery import Chunk
 from dwc.serving.questions import Answer, Question
@@ -132,7 +131,7 @@ class Service:
 
     def decode(self, file: bytes) -> bytes:
         """An uploaded picture in the form in which it is kept. In any thread. Raises ValueError."""
-        return kept_form(open_picture(file, max_megapixels=MAX_MEGAPIXELS))
+        return kept_file(file, max_megapixels=MAX_MEGAPIXELS)
 
     def add(self, image_id: str, categories: Sequence[str], kept: bytes) -> None:
         """Keep a picture and let it be found; when this returns it is on the disk. In the thread of changes.
