@@ -32,7 +32,7 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self._row_of)
 
-    def __contains__(self, image_id: str) -> bool:
+    def __contains__(self, image_id: object) -> bool:
         return image_id in self._row_of
 
     @property

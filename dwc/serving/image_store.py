@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +32,14 @@ class ImageStore:
             return None
         return Image.fromarray(np.asarray(self._store.pixels[row]))
 
-    def example(self) -> Example | None:
-        """The first question of the evaluation: a reference image, and what is asked of it."""
+    def example(self, known: Container[str]) -> Example | None:
+        """A question about an image that is known: the first of the evaluation, else of training."""
         if self._store is None:
             return None
-        asked = self._store.triplets.query("split != @_TRAINING", local_dict={"_TRAINING": _TRAINING})
-        for reference, texts in zip(asked["reference"], asked["texts"], strict=True):
-            return Example(image_id=self._store.image_ids[reference], text=self._store.texts[texts[0]])
+        triplets = self._store.triplets.sort_values(
+            "split", key=lambda split: split == _TRAINING, kind="stable"
+        )
+        for reference, texts in zip(triplets["reference"], triplets["texts"], strict=True):
+            if (name := self._store.image_ids[reference]) in known:
+                return Example(image_id=name, text=self._store.texts[texts[0]])
         return None

@@ -61,7 +61,7 @@ class LiveGallery:
     def __len__(self) -> int:
         return len(self._catalogue)
 
-    def __contains__(self, image_id: str) -> bool:
+    def __contains__(self, image_id: object) -> bool:
         return image_id in self._catalogue
 
     @property

@@ -144,7 +144,7 @@ def picture(image_id: str, request: Request, service: ServiceOf) -> Response:
 @router.post("/api/images", status_code=201, responses=_problems(409, *_LARGE))
 async def add_image(
     service: ServiceOf,
-    file: Annotated[UploadFile, File(description="a picture file")],
+    file: Annotated[UploadFile, File(description="a picture file", json_schema_extra={"format": "binary"})],
     id: Annotated[schemas.NewId, Form()],
     categories: Annotated[
         list[schemas.Category], Form(default_factory=list, max_length=schemas.MAX_CATEGORIES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 MAX_TEXT = 500  # characters: some 80 words, more than the CLIP reads
 MAX_TEXTS = 8
@@ -23,6 +23,15 @@ NewId = Annotated[
 ]
 Category = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=r"[^\s\x00-\x1f]")]
+
+
+def _whole(value: object) -> object:
+    """JSON knows no integers: 24.0 is the same number as 24."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Wanted = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_K)]
+Picture = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64", "format": "picture"})]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Map = Annotated[
     list[list[float]],
@@ -98,12 +107,10 @@ class SearchRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra=_one_picture)
 
-    image: str | None = Field(
-        None, description="a picture file in base64", json_schema_extra={"contentEncoding": "base64"}
-    )
+    image: Picture | None = Field(None, description="a picture file in base64")
     image_id: str | None = Field(None, max_length=MAX_ID, description="or the picture of this image")
     text: Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)]
-    k: int = Field(24, ge=1, le=MAX_K, description="images wanted")
+    k: Wanted = Field(24, description="images wanted")
     image_weight: Share | None = Field(
         None, description="0 = only the text counts, 1 = only the picture, null = as the model judges"
     )

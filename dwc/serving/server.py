@@ -103,7 +103,7 @@ def run(settings: Settings, teller: Teller, tell: Callable[[Started], None]) -> 
                 reachable=not _is_local(settings.host),
             )
         )
-        service, metrics = Service(folder, live, images.example()), Metrics()
+        service, metrics = Service(folder, live, images.example(live.gallery)), Metrics()
         follower = Follower(
             service=service,
             name=settings.name,

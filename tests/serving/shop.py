@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from PIL import Image
 
 from dwc.console import SilentTeller
 from dwc.registry.served import Served
 from dwc.registry.versions import ModelVersion
+from dwc.serving.app import create_app
 from dwc.serving.gallery_folder import GalleryFolder, open_gallery
 from dwc.serving.live import Live, bring_up
 from dwc.serving.service import Example, Service
@@ -60,3 +65,20 @@ def base64_of(picture: Path) -> str:
 def question(**changes: Any) -> dict[str, Any]:
     """A request to /api/search or /api/explain."""
     return {"image_id": "dress-0", "text": "is red", "k": 5} | changes
+
+
+@contextmanager
+def served_over_http(service: Service) -> Iterator[str]:
+    """The application behind a real HTTP server in a thread; yields its address."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

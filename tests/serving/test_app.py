@@ -195,6 +195,8 @@ def test_an_image_weight_decides_which_image_is_explained(client: TestClient) ->
         ({"k": 0}, 422, "greater than or equal to 1"),
         ({"k": 201}, 422, "less than or equal to 200"),
         ({"k": "5"}, 422, "valid integer"),
+        ({"k": True}, 422, "valid integer"),
+        ({"k": 2.5}, 422, "valid integer"),
         ({"image_weight": 1.5}, 422, "less than or equal to 1"),
         ({"surprise": 1}, 422, "Extra inputs are not permitted"),
     ],

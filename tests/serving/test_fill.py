@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -15,9 +16,11 @@ from dwc.serving.encoder import Encoder
 from dwc.serving.fill import embed_missing, fill_from_package, fill_from_pictures
 from dwc.serving.gallery_folder import GalleryFolder, open_gallery
 from dwc.serving.gallery_store import StoredImage
+from dwc.serving.image_store import ImageStore
 from dwc.serving.index import Progress
 from dwc.serving.kept_pictures import kept_form
 from dwc.serving.package import Gallery, fingerprint, load_gallery
+from dwc.serving.service import Example
 from dwc.store.pictures import open_picture, square
 from tests.serving.tiny import Tiny
 
@@ -205,3 +208,25 @@ def test_the_fingerprint_is_of_the_model_and_not_of_the_gallery(tiny: Tiny, tmp_
     changed[-1] ^= 1
     weights.write_bytes(changed)
     assert fingerprint(tmp_path / "package") != before
+
+
+def test_an_image_store_knows_pictures_and_what_to_ask(tiny: Tiny, tmp_path: Path) -> None:
+    """Questions of the evaluation come first; of the tiny store all are for training."""
+    folder = tiny.package.parent / "store"
+    store, ids = ImageStore(folder), tiny.store.image_ids
+    picture = store.picture("shirt-3")
+    assert picture is not None
+    assert np.array_equal(np.asarray(picture), tiny.store.pixels[ids.index("shirt-3")])
+    assert store.picture("nobody") is None
+    assert store.example(ids) == Example(image_id=ids[0], text="is red instead and has a stripe")
+    assert store.example(ids[1:]) == Example(image_id=ids[1], text="is longer and blue")
+    assert store.example([]) is None
+    shutil.copytree(folder, tmp_path / "store")
+    triplets = pd.read_parquet(folder / "triplets.parquet")
+    triplets.loc[2, "split"] = "val"
+    triplets.to_parquet(tmp_path / "store/triplets.parquet")
+    assert ImageStore(tmp_path / "store").example(ids) == Example(
+        image_id=ids[2], text="has short sleeves and is plain"
+    )
+    absent = ImageStore(tmp_path / "nothing")
+    assert absent.picture(ids[0]) is None and absent.example(ids) is None
