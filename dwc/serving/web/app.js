@@ -218,7 +218,7 @@ byId("category").addEventListener("change", () => current(trail).text && byId("q
 byId("choose").addEventListener("click", () => go(trail.picking ? returned(trail, trail.at) : picking(trail)));
 byId("results-more").addEventListener("click", () => {
   wanted = Math.min(MOST, wanted + FIRST);
-  find(trail.at);
+  find(shownRound());
 });
 field.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

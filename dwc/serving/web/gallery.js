@@ -12,6 +12,7 @@ const fetchPage = newest(getImages);
 
 const asked = { category: null, query: "", shuffle: 1, offset: 0, limit: PAGE };
 let choose = () => {};
+let chosen = null;
 
 /** Make the gallery call `onChoose(image)` with the picture that is chosen. */
 export function prepareGallery(onChoose) {
@@ -42,6 +43,7 @@ export function openGallery(categories) {
 
 /** Mark the picture that is the reference now, where it is in sight. */
 export function markChosen(image) {
+  chosen = image;
   for (const button of grid.querySelectorAll("button")) {
     button.setAttribute("aria-pressed", `${button.dataset.image === image}`);
   }
@@ -82,7 +84,7 @@ function tile({ id, categories }) {
   const about = [id, ...categories].join(", ");
   const button = make(
     "button",
-    { type: "button", "data-image": id, "aria-pressed": "false", title: about, click: () => choose(id) },
+    { type: "button", "data-image": id, "aria-pressed": `${id === chosen}`, title: about, click: () => choose(id) },
     picture(pictureAddress(id), id, { loading: "lazy" }),
   );
   return make("li", {}, button);

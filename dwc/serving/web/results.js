@@ -33,7 +33,9 @@ function clearResults() {
 export function showAnswer(answer, round, { images, next, onUse }) {
   grid.removeAttribute("aria-busy");
   byId("results-state").replaceChildren();
-  byId("results-about").textContent = about(answer, images);
+  const shownOf = `the best ${thousands(answer.results.length)} of ${counted(images, "picture")}`;
+  byId("results-about").textContent = shownOf;
+  byId("results-about").title = `answered in ${Math.max(1, Math.round(answer.took_ms))} ms`;
   byId("results-hint").textContent = hover.matches
     ? "Point at a picture to go on from it, or open it to see it large."
     : "Tap one to see it large and go on from it.";
@@ -42,11 +44,6 @@ export function showAnswer(answer, round, { images, next, onUse }) {
   const shown = { answer, round, onUse };
   grid.replaceChildren(...answer.results.map((result, place) => tile(result, place, next, shown)));
   if (!answer.results.length) byId("results-state").append(note("", nothing(round)));
-}
-
-function about(answer, images) {
-  const time = `${Math.max(1, Math.round(answer.took_ms))} ms`;
-  return `the best ${thousands(answer.results.length)} of ${counted(images, "picture")} · ${time}`;
 }
 
 function nothing({ category }) {

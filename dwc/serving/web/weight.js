@@ -25,7 +25,7 @@ export function prepareWeight(onAsk) {
 
 /** Show what a round asks for, before it is answered. weight: null = the model judges; searched: or not yet. */
 export function showAsked(weight, searched) {
-  if (moved.pending()) return;
+  moved.cancel(); // a move that has not come to rest belonged to what was shown before
   if (!searched) byId("weight").hidden = true;
   if (weight === null) return; // until it is answered, what was shown before stays
   slider.value = weight;

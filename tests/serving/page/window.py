@@ -1,4 +1,4 @@
-"""A browser's window on the search page, which notices what goes wrong in it."""
+"""A browser's window on the search page that notices what goes wrong, and the interface to compare with."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from playwright.sync_api import Request as PageRequest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT = 30_000  # milliseconds; the machine may be busy
 expect.set_options(timeout=WAIT)
+
+RED, BLUE = "is red instead", "is longer and blue"
+REFERENCE, OTHER = "dress-2", "shirt-3"
 
 _RESULTS = """
 document.querySelector("#results-grid[aria-busy], #results-grid .skeleton")
@@ -124,3 +127,9 @@ def ask(address: str, path: str, **question: Any) -> dict[str, Any]:
     with urlopen(request, timeout=30) as answer:
         found: dict[str, Any] = json.load(answer)
     return found
+
+
+def found(address: str, text: str = RED, image_id: str = REFERENCE, **rest: Any) -> list[str]:
+    """Ids that a search finds."""
+    answer = ask(address, "search", image_id=image_id, text=text, **rest)
+    return [result["id"] for result in answer["results"]]
