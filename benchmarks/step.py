@@ -1,0 +1,116 @@
+"""A whole alternating step against the bare backbone's forward and backward over the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from benchmarks.results import arguments, medians, report
+from dwc.model.dwc import DWC, ModelConfig
+from dwc.model.precision import autocast
+from dwc.training.batches import Batch
+from dwc.training.optimiser import build_adam
+from dwc.training.step import LossSettings, Optimisers, alternating_step
+
+WORDS, LENGTH = 2_000, 20
+
+
+def measure(
+    config: ModelConfig, batch_size: int, *, bf16: bool, device: torch.device, repeats: int
+) -> dict[str, float]:
+    """Median seconds of a step and of the bare backbone, on a batch that lies in memory."""
+    torch.manual_seed(0)
+    model = DWC(config).to(device, memory_format=torch.channels_last).train()
+    optimisers = Optimisers(
+        *(
+            build_adam(stream.parameters(), learning_rate=1e-5, weight_decay=0.0)
+            for stream in (model.cnn, model.clip)
+        )
+    )
+    batch = draw(config, batch_size, device)
+    images = torch.cat([batch.reference, batch.target])
+    bare = DWC(config).cnn.backbone.to(device, memory_format=torch.channels_last).train()
+
+    def step() -> None:
+        alternating_step(model, batch, optimisers, LossSettings(), bf16=bf16)
+
+    def backbone() -> None:
+        bare.zero_grad(set_to_none=True)
+        with autocast(device, bf16):
+            features = bare(images)
+        features.sum().backward()
+
+    return medians({"step": _waited(step, device), "backbone": _waited(backbone, device)}, repeats=repeats)
+
+
+def draw(config: ModelConfig, batch_size: int, device: torch.device) -> Batch:
+    """A batch of noise, with texts of different lengths."""
+
+    def images() -> Tensor:
+        pixels = torch.randn(batch_size, 3, config.resolution, config.resolution, device=device)
+        return pixels.to(memory_format=torch.channels_last)
+
+    def embeddings() -> Tensor:
+        return torch.randn(batch_size, config.clip_dim, device=device)
+
+    lengths = torch.randint(4, LENGTH + 1, (batch_size, 1), device=device)
+    return Batch(
+        reference=images(),
+        target=images(),
+        words=torch.randint(0, config.words, (batch_size, LENGTH), device=device),
+        mask=torch.arange(LENGTH, device=device)[None, :] < lengths,
+        clip_reference=embeddings(),
+        clip_text=embeddings(),
+        clip_target=embeddings(),
+        labels=torch.arange(batch_size, device=device),
+    )
+
+
+def _waited(function: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    def run() -> None:
+        function()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    paper = ModelConfig(
+        backbone="resnet50", dim=1024, words=WORDS, word_dim=512, clip_dim=1024, resolution=224
+    )
+    demo = replace(
+        paper, backbone="resnet18", dim=256, word_dim=128, clip_dim=512, resolution=72, dropout=0.1
+    )
+    rows = []
+    for name, config in (
+        ("paper: ResNet-50, 224 px, D = 1024", paper),
+        ("demo: ResNet-18, 72 px, D = 256", demo),
+    ):
+        for bf16 in (False, True):
+            seconds = measure(config, options.batch, bf16=bf16, device=device, repeats=options.repeats)
+            ratio = seconds["step"] / seconds["backbone"]
+            rows.append([f"{name}, {'bf16' if bf16 else 'float32'}", *seconds.values(), ratio])
+            print(rows[-1], flush=True)
+    report(
+        "step",
+        f"Alternating step against the bare backbone, batch {options.batch}, {device.type}",
+        ["model", "step, s", "backbone, s", "step / backbone"],
+        rows,
+        write=options.write,
+        notes="Both streams with both updates and their optimisers; the backbone runs forward and backward over "
+        "the same images at once, without an update. Neither is compiled.",
+    )
+
+
+if __name__ == "__main__":
+    main()
