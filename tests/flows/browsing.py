@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -37,15 +38,16 @@ def custom_run(page: Page, address: str, *, overrides: Sequence[str], seed: int)
     page.get_by_role("link", name="pipeline", exact=True).first.click()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Custom run").click()
+    page.wait_for_load_state("networkidle")  # what has been typed before the page has settled is lost
     for override in overrides:
         page.get_by_role("button", name="Add item").click()
         page.locator("textarea").nth(-2).fill(override)  # the last is for the data revision
     page.get_by_role("tab", name="int", exact=True).click()
     page.locator("input[type='number']").first.fill(str(seed))
-    page.get_by_role("button", name="Submit").click()
-    page.get_by_role("link", name="View run").click()
-    page.wait_for_url("**/flow-run/*")
-    return urlsplit(page.url).path.rpartition("/")[2]
+    with page.expect_response(re.compile(r"/create_flow_run$")) as answer:
+        page.get_by_role("button", name="Submit").click()
+    run: str = answer.value.json()["id"]
+    return run
 
 
 def cancel(page: Page, address: str, run: str) -> None:
@@ -53,7 +55,7 @@ def cancel(page: Page, address: str, run: str) -> None:
     page.goto(f"{address}/v2/runs/flow-run/{run}")
     page.get_by_role("button", name="Open menu").click()
     page.get_by_role("menuitem", name="Cancel").click()
-    page.get_by_role("button", name="Cancel Run").click()
+    page.get_by_role("button", name="Cancel Flow Run").click()
 
 
 def read_artifact(page: Page, address: str, run: str, key: str) -> str:
