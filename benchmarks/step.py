@@ -107,8 +107,8 @@ def main() -> None:
         ["model", "step, s", "backbone, s", "step / backbone"],
         rows,
         write=options.write,
-        notes="Both streams with both updates and their optimisers; the backbone runs forward and backward over "
-        "the same images at once, without an update. Neither is compiled.",
+        notes="Both streams with both updates and their optimisers; the backbone runs forward and backward "
+        "over the same images at once, without an update. Neither is compiled.",
     )
 
 
