@@ -1,7 +1,7 @@
 """The search server under load: requests per second and latency, answered one by one and in batches.
 
-Both servers run in this process, one after the other, with the same model, gallery and questions. Where there is no
-champion, the challenger of `--name` is asked. What stays the same from machine to machine is the ratio.
+Both servers run in this process, one after the other, with the same model, gallery and questions. Where there
+is no champion, the challenger of `--name` is asked. What stays the same from machine to machine is the ratio.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def main() -> None:
         ("", "one by one", "in batches", "ratio"),
         rows,
         write=wanted.write,
-        notes=f"{wanted.clients} clients, each waiting for its answer; {wanted.requests} requests by image id, "
-        f"{len(live.gallery):,} images, index {live.gallery.kind}.",
+        notes=f"{wanted.clients} clients, each waiting for its answer; {wanted.requests} by image id,"
+        f" {len(live.gallery):,} images, index {live.gallery.kind}.",
     )
 
 
