@@ -32,8 +32,8 @@ ui: $(RUNTIME) ## Prefect and MLflow in the browser, with a worker that runs the
 	python -m flows ui
 
 .PHONY: serve
-serve: $(RUNTIME) ## serve the challenger model over HTTP on 127.0.0.1
-	python -m flows serve
+serve: $(RUNTIME) ## search with the trained model in the browser, on 127.0.0.1
+	dwc serve
 
 .PHONY: test
 test: $(DEVELOPMENT) ## run the tests

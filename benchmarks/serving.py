@@ -84,8 +84,8 @@ def main() -> None:
         ("", "one by one", "in batches", "ratio"),
         rows,
         write=wanted.write,
-        notes=f"{wanted.clients} clients, each waiting for its answer; {wanted.requests} requests by id, "
-        f"{len(live.gallery):,} images, index {live.gallery.kind}.",
+        notes=f"{wanted.clients} clients, each waiting for its answer; {wanted.requests} by image id,"
+        f" {len(live.gallery):,} images, index {live.gallery.kind}.",
     )
 
 

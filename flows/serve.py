@@ -1,4 +1,4 @@
-"""`make serve`: the challenger over HTTP, by MLflow's own model server."""
+"""`python -m flows serve`: the challenger over HTTP, by MLflow's own model server."""
 
 from __future__ import annotations
 

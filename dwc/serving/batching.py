@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -29,7 +29,6 @@ class Batcher(Generic[T, R]):
         self._largest = largest
         self._observe = observe
         self._waiting: asyncio.Queue[tuple[T, asyncio.Future[R]]] = asyncio.Queue()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
 
     @property
     def waiting(self) -> int:
@@ -44,13 +43,14 @@ class Batcher(Generic[T, R]):
 
     async def run(self) -> None:
         """Answer what comes, until this task is cancelled."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="search")
         try:
             while True:
-                await self._work([await self._waiting.get()])
+                await self._work(thread, [await self._waiting.get()])
         finally:
-            self._thread.shutdown(wait=False)
+            thread.shutdown(wait=False)
 
-    async def _work(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _work(self, thread: Executor, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         while len(batch) < self._largest and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         batch = [(question, answer) for question, answer in batch if not answer.cancelled()]
@@ -59,7 +59,7 @@ class Batcher(Generic[T, R]):
         self._observe(len(batch))
         questions = [question for question, _ in batch]
         try:
-            results = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, questions)
+            results = await asyncio.get_running_loop().run_in_executor(thread, self._answer, questions)
         except Exception as error:  # whoever asked is told; the next batch may fare better
             for _, answer in batch:
                 if not answer.done():

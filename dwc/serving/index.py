@@ -109,9 +109,10 @@ class VectorIndex:
         vectors = self.vectors()
         queries = vectors[pairs[0]] + vectors[pairs[1]]
         truth = [set(hits.rows.tolist()) for hits in self.search(queries, 10, exact=True)]
-        for self._width in _WIDTHS:
+        for width in _WIDTHS:
+            self._width = width
             found = [set(hits.rows.tolist()) for hits in self.search(queries, 10)]
-            shares = [len(a & b) / len(b) for a, b in zip(found, truth, strict=True)]
+            shares = [len(ours & best) / len(best) for ours, best in zip(found, truth, strict=True)]
             self.recall_at_10 = float(np.mean(shares))
             if self.recall_at_10 >= _ENOUGH_RECALL:
                 break

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,15 +84,14 @@ def run(settings: Settings, teller: Teller, tell: Callable[[Started], None]) -> 
         _listening(settings.host, settings.port) as listening,
         open_gallery(settings.gallery, settings.name) as folder,
     ):
-        follow_package = _follows_package(folder, settings)
-        unreadable = _index_pictures(folder, settings.pictures, teller)
         images = ImageStore(settings.store)
         load = partial(
             load_version,
-            follow_package=follow_package,
+            follow_package=_follows_package(folder, settings),
             picture_of=images.picture,
             device=settings.device,
         )
+        unreadable = _index_pictures(folder, settings.pictures, teller)
         live = load(folder, served_now(settings.name, settings.model), teller=teller)
         tell(
             Started(
@@ -103,20 +102,24 @@ def run(settings: Settings, teller: Teller, tell: Callable[[Started], None]) -> 
                 reachable=not _is_local(settings.host),
             )
         )
-        service, metrics = Service(folder, live, images.example(live.gallery)), Metrics()
-        follower = Follower(
-            service=service,
-            name=settings.name,
-            address=settings.model,
-            folder=settings.gallery,
-            bring_up=load,
-            counted=lambda outcome: metrics.exchanges.labels(outcome).inc(),
-        )
-        try:
-            with follower.every(settings.poll):
-                _serve(create_app(service, hosts=_hosts(settings), metrics=metrics), listening)
-        finally:
-            service.close()
+        with closing(Service(folder, live, images.example(live.gallery))) as service:
+            _follow_and_serve(service, settings, load, listening)
+
+
+def _follow_and_serve(
+    service: Service, settings: Settings, load: Callable[..., Live], listening: socket.socket
+) -> None:
+    metrics = Metrics()
+    follower = Follower(
+        service=service,
+        name=settings.name,
+        address=settings.model,
+        folder=settings.gallery,
+        bring_up=load,
+        counted=lambda outcome: metrics.exchanges.labels(outcome).inc(),
+    )
+    with follower.every(settings.poll):
+        _serve(create_app(service, hosts=_hosts(settings), metrics=metrics), listening)
 
 
 def _serve(app: FastAPI, listening: socket.socket) -> None:

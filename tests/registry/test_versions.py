@@ -224,7 +224,7 @@ def test_a_model_that_cannot_answer_is_not_registered(
 
 @pytest.fixture
 def server(registered: Registered) -> Iterator[str]:
-    """`mlflow models serve`, as `make serve` starts it."""
+    """`mlflow models serve`, as `python -m flows serve` starts it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
