@@ -34,7 +34,7 @@ def result_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     """One row for each system with its measures, means over categories, and their intervals."""
     measures = shown_measures(metrics)
     return [
-        {"": SYSTEM_LABELS[system]}
+        {"system": SYSTEM_LABELS[system]}
         | {measure_label(name): _figure(name, parts["mean"][name]) for name in measures}
         for system, parts in metrics["systems"].items()
     ]

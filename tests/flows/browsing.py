@@ -61,7 +61,7 @@ def cancel(page: Page, address: str, run: str) -> None:
 def read_artifact(page: Page, address: str, run: str, key: str) -> str:
     """What a run's page shows of an artifact."""
     page.goto(f"{address}/v2/runs/flow-run/{run}?tab=Artifacts")
-    page.locator(f"a[href$='/artifacts/key/{key}']").click()
+    page.locator(f"a[href$='/artifacts/key/{key}']").first.click()
     page.locator("a[href*='/artifacts/artifact/']").first.click()
     page.wait_for_url("**/artifacts/artifact/*")
     page.get_by_role("cell").first.wait_for()

@@ -138,9 +138,9 @@ def test_runs_wait_for_each_other_can_be_cancelled_and_show_what_they_found(
         text = read_artifact(page, prefect, waiting, "result")
         assert "DWC, both streams" in text and "R@10" in text
         page.goto(f"{prefect}/v2/runs/flow-run/{waiting}?tab=Artifacts")
-        page.get_by_role("link", name="Training in MLflow").wait_for()
+        page.get_by_role("link", name="Training in MLflow", exact=True).wait_for()
         trained = _tracked_trainings(workspace.root)[0]
-        link = page.get_by_role("link", name="Training in MLflow").get_attribute("href")
+        link = page.get_by_role("link", name="Training in MLflow", exact=True).get_attribute("href")
         assert link is not None and link.startswith(ui.addresses["MLflow"]) and trained.info.run_id in link
     assert reached == []
     assert {key: trained.data.params[key] for key in ("train.epochs", "train.seed", "train.batch_size")} == {
