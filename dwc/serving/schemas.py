@@ -30,7 +30,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Wanted = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_K)]
+Wanted = Annotated[int, Field(ge=1, le=MAX_K), BeforeValidator(_whole)]  # in this order it is in the OpenAPI
 Picture = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64", "format": "picture"})]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Map = Annotated[
