@@ -37,20 +37,20 @@ def link_images(annotations: Path, photographs: Path, data: Path, share: float) 
     """Write a FashionIQ folder with a share of every image list; returns its number of images."""
     pictures = cycle(sorted(path for path in photographs.rglob("*") if path.is_file()))
     (data / "images").mkdir(parents=True)
-    kept: set[str] = set()
+    kept: dict[str, set[str]] = {}
     for split in sorted((annotations / "image_splits").iterdir()):
         names = json.loads(split.read_text())
-        kept.update(names[: round(share * len(names))])
+        kept[split.name.removeprefix("split.")] = set(names[: round(share * len(names))])
         write(data / "image_splits" / split.name, names[: round(share * len(names))])
-    for name in sorted(kept):
-        (data / "images" / f"{name}.jpg").symlink_to(next(pictures))
     for captions in sorted((annotations / "captions").iterdir()):
+        known = kept[captions.name.removeprefix("cap.")]
         records = json.loads(captions.read_text())
-        write(
-            data / "captions" / captions.name,
-            [r for r in records if {r["candidate"], r.get("target", r["candidate"])} <= kept],
-        )
-    return len(kept)
+        whole = [r for r in records if {r["candidate"], r.get("target") or r["candidate"]} <= known]
+        write(data / "captions" / captions.name, whole)
+    images = sorted(set().union(*kept.values()))
+    for name in images:
+        (data / "images" / f"{name}.jpg").symlink_to(next(pictures))
+    return len(images)
 
 
 def write(file: Path, content: object) -> None:
