@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
 from typing import Any, TypeVar, cast
 
 from prefect import Flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 
@@ -73,8 +74,11 @@ def _threads(runner: Any) -> int:
 def _in_order(work: Callable[[T], R], items: Iterable[T], window: int) -> Iterator[R]:
     """Results in the items' order; at most `window` shards are begun or waiting to be taken at any time."""
     waiting: deque[PrefectFuture[R]] = deque()
+    outside = copy_context()
+    outside.run(TaskRunContext.__var__.set, None)  # the step's own task cannot travel, and would have to
     for item in items:
-        waiting.append(shard.with_options(task_run_name=item.name).submit(work, item))
+        named = shard.with_options(task_run_name=item.name)
+        waiting.append(outside.run(named.submit, work, item))
         if len(waiting) >= window:
             yield waiting.popleft().result()
     while waiting:

@@ -16,7 +16,7 @@ from dwc.training.together import devices_here
 from tests.training.tiny import BATCH, as_rank, batches, run, write_store
 
 RUNS: dict[str, dict[str, Any]] = {
-    "single": {"steps": 3, "dtype": torch.float32},
+    "single": {"steps": 20, "dtype": torch.float32},
     "double": {"steps": 20, "dtype": torch.float64},
     "reference": {
         "steps": 20,
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", RUNS)
 def test_two_ranks_learn_what_one_does(name: str, folder: Path) -> None:
     options = RUNS[name] | {"chunk": None}
-    within = 1e-5 if options["dtype"] == torch.float32 else 1e-10
+    within = 5e-5 if options["dtype"] == torch.float32 else 1e-10
     losses, model = run(Store(folder, folder), **options)
     for rank in range(2):
         found = load_file(folder / f"{name}{rank}.safetensors")
