@@ -26,7 +26,8 @@ def cluster() -> Iterator[str]:
             yield started.scheduler_address
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_stages_on_a_cluster_write_the_same_bytes(
     tmp_path: Path, workspace: Workspace, cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,6 +41,7 @@ def test_stages_on_a_cluster_write_the_same_bytes(
     assert {name.split()[0] for name in tasks_of(latest("embed")) if " to " in name} == {"images", "texts"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_what_a_worker_cannot_read_is_one_line(
     tmp_path: Path, prefect_api: str, cluster: str, monkeypatch: pytest.MonkeyPatch
