@@ -75,7 +75,9 @@ def _in_order(work: Callable[[T], R], items: Iterable[T], window: int) -> Iterat
     """Results in the items' order; at most `window` shards are begun or waiting to be taken at any time."""
     waiting: deque[PrefectFuture[R]] = deque()
     outside = copy_context()
-    outside.run(TaskRunContext.__var__.set, None)  # the step's own task cannot travel, and would have to
+    outside.run(
+        cast(Any, TaskRunContext).__var__.set, None
+    )  # the step's own task cannot travel, and would have to
     for item in items:
         named = shard.with_options(task_run_name=item.name)
         waiting.append(outside.run(named.submit, work, item))
