@@ -122,13 +122,13 @@ def _environment(settings: Train, devices: int) -> dict[str, str]:
 
 
 def _reason(problems: list[str], others: list[str]) -> Exception:
-    """Why the training ended: what a process said, or what torchrun saw."""
+    """Why the training ended: what a process said, or what torchrun saw; it names the first cause last."""
     if problems:
         return ValueError(problems[0])
-    killed = next((found[0] for text in others if (found := re.search(r"Signal \d+ \(SIG\w+\)", text))), None)
+    killed = re.findall(r"Signal \d+ \(SIG\w+\)", "\n".join(others))
     if killed:
         return ValueError(
-            f"train: a process of the training was ended by {killed}, by somebody or for lack of memory. Run "
-            "it again; it goes on after the last whole epoch."
+            f"train: a process of the training was ended by {killed[-1]}, by somebody or for lack of memory. "
+            "Run it again; it goes on after the last whole epoch."
         )
     return RuntimeError("train: a process of the training broke:\n" + "\n".join(others))
