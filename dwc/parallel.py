@@ -5,10 +5,30 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Named(Protocol):
+    """An item with a name for people."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+class Spread(Protocol):
+    """Runs work on every item, on other machines perhaps, and yields what it returns in the items' order."""
+
+    def __call__(self, work: Callable[[N], R], items: Iterable[N]) -> Iterator[R]:
+        """Begin; work and items can be pickled."""
+        ...
 
 
 def bounded_map(

@@ -55,6 +55,16 @@ def train() -> None:
 
 
 @app.command()
+def join(
+    node: Annotated[int, typer.Argument(min=1, help="number of this machine; the stage's own is 0")],
+) -> None:
+    """Take part in the training that the train stage of another machine runs (train.nodes)."""
+    from flows.join import join as take_part
+
+    take_part(node)
+
+
+@app.command()
 def evaluate() -> None:
     """Measure the model by the benchmark's protocol and write the report."""
     run_stage("evaluate")
@@ -189,9 +199,10 @@ def result() -> None:
 def run_stage(name: str) -> None:
     """Run the flow of a stage. Raises ValueError with its message where it failed."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+    from flows.cluster import on_cluster
     from flows.subflow import run_below_parent, speak_for_the_run
 
-    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    flow = on_cluster(getattr(importlib.import_module(f"flows.{name}"), name))
     speak_for_the_run()
     require_success(run_below_parent(flow))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
+from pathlib import Path
+
 import pandas as pd
 import torch
 from prefect import flow
@@ -11,15 +14,18 @@ from dwc.files import atomic_file, atomic_folder, resumable_folder
 from dwc.model.clip import FrozenClip, weights_digest
 from dwc.model.precision import pick_device, uses_bf16
 from dwc.store.dataset import Store
-from dwc.store.features import build_features
+from dwc.store.features import FeatureShard, Rows, Spread, build_features, embed_shard
+from dwc.store.pixels import PIXELS
 from dwc.tables.build import load_tables
 from dwc.training.adapt import adapt_clip
 from dwc.training.start import training_triplets
 from dwc.training.words import learn_words
 from flows.accelerator import gpu
+from flows.cluster import spread
 from flows.progress import StepProgress
 from flows.stage import BUILD, Stage, stage
 
+STORE = BUILD / "store"
 CLIP = BUILD / "clip"
 FEATURES = BUILD / "features"
 CURVE = BUILD / "curves" / "adapt.csv"
@@ -30,7 +36,7 @@ CURVE = BUILD / "curves" / "adapt.csv"
 def embed(stage: Stage) -> None:
     """Build the CLIP and compute its embeddings of every picture, its mirror image and every text."""
     settings = stage.params.embed
-    store = stage.step("Open store", Store, BUILD / "store")
+    store = stage.step("Open store", Store, STORE)
     with gpu():
         clip = stage.step("Build CLIP", _create, settings)
         history: list[dict[str, float]] = []
@@ -120,19 +126,46 @@ def _save_clip(clip: FrozenClip) -> None:
 
 
 def _embed(clip: FrozenClip, store: Store, batch_size: int, progress: StepProgress) -> int:
+    encoder = weights_digest(CLIP)
     with resumable_folder(FEATURES) as folder:
         return build_features(
             folder,
             store.pixels,
             store.texts,
             dim=clip.dim,
-            encoder=weights_digest(CLIP),
+            encoder=encoder,
             earlier=FEATURES,
             encode_images=clip.encode_images,
             encode_texts=clip.encode_texts,
             batch_size=batch_size,
+            pixels_file=STORE / PIXELS,
+            spread=_spread(encoder),
             progress=progress,
         )
+
+
+def _spread(encoder: str) -> Spread | None:
+    """How shards are embedded by the workers of a cluster; None where there is none."""
+    elsewhere = spread()
+    if elsewhere is None:
+        return None
+    work = partial(embed_elsewhere, folder=CLIP.resolve(), encoder=encoder)
+    return lambda shards: elsewhere(work, shards)
+
+
+def embed_elsewhere(shard: FeatureShard, *, folder: Path, encoder: str) -> list[Rows | None]:
+    """Embed a shard on a worker, with the CLIP that the stage has saved. Raises ValueError for another."""
+    clip = _clip(folder, encoder)
+    return embed_shard(
+        shard, encoder=encoder, encode_images=clip.encode_images, encode_texts=clip.encode_texts
+    )
+
+
+@lru_cache(maxsize=1)
+def _clip(folder: Path, encoder: str) -> FrozenClip:
+    if weights_digest(folder) != encoder:
+        raise ValueError(f"{folder}: a worker of the cluster sees another CLIP there than the stage.")
+    return FrozenClip.load(folder, pick_device("auto"))
 
 
 def _save_curve(history: list[dict[str, float]]) -> None:

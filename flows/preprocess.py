@@ -10,6 +10,7 @@ from dwc.config import Params
 from dwc.files import resumable_folder
 from dwc.store.build import build_store
 from dwc.tables.build import Tables, load_tables
+from flows.cluster import spread
 from flows.progress import StepProgress
 from flows.stage import BUILD, Stage, stage
 
@@ -39,5 +40,6 @@ def _build(tables: Tables, params: Params, place: Path, progress: StepProgress) 
             caption_joining=settings.caption_joining,
             max_megapixels=params.validate_.max_megapixels,
             earlier=place,
+            spread=spread(),
             progress=progress,
         )

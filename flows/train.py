@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 import torch
 from prefect import flow
+from prefect.logging import get_run_logger
 
 from dwc.config import Train
 from dwc.evaluation.heldout import heldout_recall
@@ -15,6 +17,8 @@ from dwc.files import atomic_file, atomic_folder
 from dwc.model.bundle import save_bundle
 from dwc.model.dwc import DWC, ModelConfig
 from dwc.model.precision import pick_device, uses_bf16
+from dwc.model.rank_norm import share_batch_statistics
+from dwc.model.ranks import rank, ranks
 from dwc.store.dataset import Store
 from dwc.store.vocabulary import Vocabulary
 from dwc.tables.build import Tables, load_tables
@@ -25,13 +29,28 @@ from dwc.training.checkpoint import Checkpoints, fingerprint
 from dwc.training.optimiser import LearningRates, build_adam
 from dwc.training.start import Selection, build_model, checkpoint_selection, training_triplets
 from dwc.training.step import LossSettings, Optimisers, alternating_step
+from dwc.training.streams import streams_of_ranks
+from dwc.training.together import SharedCheckpoints
 from flows.accelerator import gpu
 from flows.challenger import register_challenger
+from flows.ranks import devices_in_all, run_ranks
 from flows.stage import BUILD, Stage, stage
 
 STORE, FEATURES, CLIP, MODEL = BUILD / "store", BUILD / "features", BUILD / "clip", BUILD / "model"
 CURVE = BUILD / "curves" / "train.csv"
 CHECKPOINTS = BUILD / "checkpoints"
+SEED_STEP = 500_009  # between ranks, whose dropout shall differ
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What is learnt from, what is held back, and what chooses the checkpoint."""
+
+    store: Store
+    images: pd.DataFrame
+    learnt: pd.DataFrame
+    held: pd.DataFrame
+    selection: Selection
 
 
 @flow(name="train")
@@ -40,24 +59,25 @@ def train(stage: Stage) -> None:
     """Train, keep the chosen epoch, and, but for a study, register the model with its gallery."""
     settings = stage.params.train
     device = pick_device(settings.device)
-    store = Store(STORE, FEATURES)
-    tables = load_tables(BUILD / "tables")
-    holdout = 0.0 if settings.select == "evaluation" else settings.holdout
-    learnt, held = split_holdout(training_triplets(store), holdout, settings.seed)
-    learnt = _with_captions_of_study(learnt, settings, store, tables)
-    stage.log_dataset("training", learnt)
-    selection = checkpoint_selection(settings.select, held, store)
-    if len(held):
-        stage.log_dataset("held-out", held)
+    together = devices_in_all(settings)
+    lesson = load_lesson(settings)
+    stage.log_dataset("training", lesson.learnt)
+    if len(lesson.held):
+        stage.log_dataset("held-out", lesson.held)
     with gpu():
-        model = stage.step("Build model", _model, settings, store, device)
+        if together > 1:
+            stage.step(f"Train on {together} devices", _train_together, stage)
+        model = stage.step("Build model", build, settings, lesson.store, device)
         checkpoints = Checkpoints(CHECKPOINTS, _identity(settings))
-        history = stage.step("Train", _train, stage, model, store, learnt, selection, checkpoints)
+        if together > 1:
+            history = stage.step("Take over", _take_over, settings, model, lesson, checkpoints)
+        else:
+            history = stage.step("Train", _train, stage, model, lesson, checkpoints)
         _save(model, history)
         registered = "not registered"
         if settings.challenger:
             version = stage.step(
-                "Register challenger", register_challenger, stage, model, store, tables.images
+                "Register challenger", register_challenger, stage, model, lesson.store, lesson.images
             )
             stage.record |= {"model_name": version.name, "model_version": version.version}
             registered = f"{version.name} version {version.version}"
@@ -65,7 +85,22 @@ def train(stage: Stage) -> None:
     stage.record |= {"selection": settings.select}
     stage.run.log_artifact(CURVE)
     stage.table("epochs", [{name: round(value, 4) for name, value in row.items()} for row in history])
-    stage.summary(f"{len(history)} epochs on {len(learnt):,} triplets: {registered}.")
+    stage.summary(f"{len(history)} epochs on {len(lesson.learnt):,} triplets: {registered}.")
+
+
+def load_lesson(settings: Train) -> Lesson:
+    """Read what the earlier stages made, and divide it. Raises ValueError where something is missing."""
+    store = Store(STORE, FEATURES)
+    tables = load_tables(BUILD / "tables")
+    holdout = 0.0 if settings.select == "evaluation" else settings.holdout
+    learnt, held = split_holdout(training_triplets(store), holdout, settings.seed)
+    return Lesson(
+        store=store,
+        images=tables.images,
+        learnt=_with_captions_of_study(learnt, settings, store, tables),
+        held=held,
+        selection=checkpoint_selection(settings.select, held, store),
+    )
 
 
 def _with_captions_of_study(
@@ -78,7 +113,8 @@ def _with_captions_of_study(
     return with_replaced_texts(learnt, settings.captions.replaced, settings.seed)
 
 
-def _model(settings: Train, store: Store, device: torch.device) -> DWC:
+def build(settings: Train, store: Store, device: torch.device) -> DWC:
+    """The network with its first weights."""
     config = ModelConfig(
         backbone=settings.cnn.backbone,
         dim=settings.dim,
@@ -95,30 +131,81 @@ def _model(settings: Train, store: Store, device: torch.device) -> DWC:
     )
 
 
-def _train(
-    stage: Stage,
+def _train(stage: Stage, model: DWC, lesson: Lesson, checkpoints: Checkpoints) -> list[loop.Figures]:
+    report = stage.progress("training steps")
+    return fit(stage.params.train, model, lesson, checkpoints, log=stage.run.log_metrics, progress=report)
+
+
+def _train_together(stage: Stage) -> None:
+    """Let one process for each device train, to the checkpoint of the last epoch."""
+    report = stage.progress("training steps")
+    run_ranks(
+        stage.params,
+        node=0,
+        log=stage.run.log_metrics,
+        progress=report,
+        warn=get_run_logger().warning,
+    )
+
+
+def _take_over(settings: Train, model: DWC, lesson: Lesson, checkpoints: Checkpoints) -> list[loop.Figures]:
+    """The model and the history that several processes have left in the checkpoints."""
+    history = checkpoints.resume(model, _optimisers(model, settings))
+    if len(history) < settings.epochs:
+        raise ValueError(f"{CHECKPOINTS}: lacks the last epoch's checkpoint. Run the train stage again.")
+    if lesson.selection.selected_by:
+        checkpoints.load_best(model)
+    model.eval()
+    return history
+
+
+def shared_checkpoints(settings: Train) -> SharedCheckpoints:
+    """The stage's checkpoints, for several processes."""
+    return SharedCheckpoints(CHECKPOINTS, _identity(settings))
+
+
+def fit(
+    settings: Train,
     model: DWC,
-    store: Store,
-    learnt: pd.DataFrame,
-    selection: Selection,
+    lesson: Lesson,
     checkpoints: Checkpoints,
+    *,
+    log: loop.Log,
+    progress: loop.Progress,
 ) -> list[loop.Figures]:
-    settings = stage.params.train
+    """Train in this process, alone or as a rank; rank 0 validates, logs and shows for all."""
     device = next(model.parameters()).device
     bf16 = uses_bf16(settings.precision, device)
+    first, selection = rank() == 0, lesson.selection
+    streams = None
+    if ranks() > 1:
+        share_batch_statistics(model)
+        streams = streams_of_ranks(model, settings.loss.teacher_image)
     batches = TripletBatches(
-        store,
-        learnt,
+        lesson.store,
+        lesson.learnt,
         batch_size=settings.batch_size,
         seed=settings.seed,
         **settings.augment.model_dump(),
         device=device,
+        rank=rank(),
+        ranks=ranks(),
     )
     update = partial(
         alternating_step,
         loss=LossSettings(**settings.loss.model_dump()),
         clip_gradient_norm=settings.optimiser.clip_gradient_norm,
         bf16=bf16,
+        streams=streams,
+        chunk=settings.chunk,
+    )
+    validate = partial(
+        heldout_recall,
+        store=lesson.store,
+        triplets=selection.triplets,
+        batch_size=settings.batch_size,
+        bf16=bf16,
+        name=selection.name,
     )
     return loop.train(
         model,
@@ -127,20 +214,13 @@ def _train(
         epochs=settings.epochs,
         rates=_rates(settings),
         update=update,
-        validate=partial(
-            heldout_recall,
-            store=store,
-            triplets=selection.triplets,
-            batch_size=settings.batch_size,
-            bf16=bf16,
-            name=selection.name,
-        ),
-        log=stage.run.log_metrics,
+        validate=validate if first else lambda _: {},
+        log=log if first else lambda _, __: None,
         checkpoints=checkpoints,
-        seed=settings.seed,
-        selected_by=selection.selected_by,
+        seed=settings.seed + SEED_STEP * rank(),
+        selected_by=selection.selected_by if first else None,
         resume=settings.resume,
-        progress=stage.progress("training steps"),
+        progress=progress if first else None,
     )
 
 

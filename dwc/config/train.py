@@ -111,4 +111,15 @@ class Train(Section):
         "auto", description="auto = bf16 where the machine has it"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    devices: Positive | Literal["all"] = Field(
+        1,
+        description="GPUs of each machine that train together, on the CPU processes; batch_size is the batch "
+        "of them all",
+    )
+    nodes: Positive = Field(1, description="machines that train together (docs/operating.md)")
+    chunk: Positive | None = Field(
+        None,
+        description="rows that go through a device's CNN stream at once: memory for a batch of any size, for "
+        "a second forward; null = all. BatchNorm then sees a chunk",
+    )
     resume: bool = Field(True, description="continue an interrupted training of the same data and parameters")

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from dwc.model.convolution import SmallMapConv2d
+from dwc.model.ranks import moments_of_all
 
 PoolMask = Bool[Tensor, "batch length"]
 
@@ -67,6 +68,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         count = weights.sum()
         mean = (x * weights).sum(dim=(0, 2)) / count
         variance = ((x - mean[:, None]).square() * weights).sum(dim=(0, 2)) / count
+        mean, variance, count = moments_of_all(mean, variance, count)
         unbiased = variance * (count / (count - 1).clamp(min=1))
         assert self.momentum is not None and self.num_batches_tracked is not None
         for running, value in zip(self._running(), (mean, unbiased), strict=True):

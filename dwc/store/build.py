@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dwc.parallel import Spread
 from dwc.schema import DRAW
 from dwc.store.pixels import PIXELS, build_pixels
 from dwc.store.texts import CaptionJoining, CaptionVariants, clean, sentence, variants
@@ -26,13 +27,15 @@ def build_store(
     caption_joining: CaptionJoining = "and_token",
     max_megapixels: float = 100.0,
     earlier: Path | None = None,
+    spread: Spread | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
     """Write the store of the tables into an existing folder; return its counts.
 
     images, triplets: the validated tables; root: folder their paths are relative to; resolution: pixels;
-    earlier: a store whose pixels are taken over where the picture's file is the same. What an interrupted
-    call left in the folder is gone on with; `decoded` counts the pictures that had to be decoded.
+    earlier: a store whose pixels are taken over where the picture's file is the same; spread: decodes on
+    other machines. What an interrupted call left in the folder is gone on with; `decoded` counts the pictures
+    that had to be decoded.
     """
     images = images.reset_index(drop=True)
     paths = [root / path for path in images["path"]]
@@ -42,6 +45,7 @@ def build_store(
         resolution,
         max_megapixels=max_megapixels,
         earlier=earlier / PIXELS if earlier else None,
+        spread=spread,
         progress=progress,
     )
     (folder / "images.json").write_text(json.dumps(images["image_id"].tolist()), encoding="utf-8")

@@ -17,15 +17,18 @@ def random_view(
     rotation: float,
     side: int | None = None,
     generator: torch.Generator,
+    batch: int | None = None,
+    own: slice = slice(None),
 ) -> Float[Tensor, "batch 3 view_side view_side"]:
     """Cut from each image a square of `smallest_area` to 1 of its area, turned by up to `rotation` degrees.
 
     The result has `side` pixels a side, or the images' own; what lies outside an image is mirrored in.
+    Where the images are only the rows `own` of a batch of `batch`, they get the views that they have there.
     """
     side = side or images.shape[-1]
     if smallest_area >= 1.0 and rotation == 0.0 and side == images.shape[-1]:
         return images
-    drawn = torch.rand(len(images), 4, generator=generator)
+    drawn = torch.rand(batch or len(images), 4, generator=generator)[own]
     scale = (smallest_area + (1.0 - smallest_area) * drawn[:, 0]).sqrt()
     shift = (2.0 * drawn[:, 1:3] - 1.0) * (1.0 - scale[:, None])
     angle = (2.0 * drawn[:, 3] - 1.0) * math.radians(rotation)

@@ -37,7 +37,8 @@ class TripletBatches:
     triplets: rows of `store.triplets`; where pairs were drawn several times, each epoch takes one drawing
     after the other, and as many batches as the smallest has; flip: mirror each image half of the time;
     crop_scale: smallest share of the area that a crop keeps; rotation: largest turn, degrees; side: of what
-    the network sees, pixels (these three for the CNN stream only, CLIP's embeddings being cached).
+    the network sees, pixels (these three for the CNN stream only, CLIP's embeddings being cached); rank,
+    ranks: of several processes each takes its part of every batch that one alone would have.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class TripletBatches:
         rotation: float = 0.0,
         side: int | None = None,
         device: torch.device,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         self._drawings = _drawings(triplets)
         self._smallest = min(len(rows) for rows in self._drawings)
@@ -72,6 +75,12 @@ class TripletBatches:
         self._rotation = rotation
         self._side = side
         self._device = device
+        if batch_size % ranks:
+            raise ValueError(
+                f"train.batch_size = {batch_size} cannot be divided among {ranks} devices. Make it a "
+                f"multiple of {ranks}."
+            )
+        self._own = slice(rank * batch_size // ranks, (rank + 1) * batch_size // ranks)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -91,7 +100,7 @@ class TripletBatches:
     ) -> Batch:
         reference, clip_reference = self._images(self._reference[rows], random, generator)
         target, clip_target = self._images(self._target[rows], random, generator)
-        texts = np.array([random.choice(self._texts[row]) for row in rows])
+        texts = np.array([random.choice(self._texts[row]) for row in rows])[self._own]
         words, mask = self._store.words(texts)
         return Batch(
             reference=reference,
@@ -101,14 +110,15 @@ class TripletBatches:
             clip_reference=clip_reference,
             clip_text=self._move(torch.from_numpy(self._store.clip_texts[texts])),
             clip_target=clip_target,
-            labels=self._move(torch.from_numpy(self._labels[rows])),
+            labels=self._move(torch.from_numpy(self._labels[rows[self._own]])),
         )
 
     def _images(
         self, rows: Int[np.ndarray, " batch"], random: np.random.Generator, generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch 3 side side"], Float[Tensor, "batch clip_dim"]]:
         """Pixels and CLIP embeddings of images, each mirrored or not, together."""
-        mirrored = random.random(len(rows)) < (0.5 if self._flip else 0.0)
+        mirrored = (random.random(len(rows)) < (0.5 if self._flip else 0.0))[self._own]
+        batch, rows = len(rows), rows[self._own]
         pixels = self._move(self._store.images(rows))
         flips = self._move(torch.from_numpy(mirrored))[:, None, None, None]
         images = normalise(torch.where(flips, pixels.flip(2), pixels))
@@ -121,6 +131,8 @@ class TripletBatches:
             rotation=self._rotation,
             side=self._side,
             generator=generator,
+            batch=batch,
+            own=self._own,
         )
         return views, self._move(torch.from_numpy(embeddings))
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dwc.model.dwc import DWC
 from dwc.model.losses import Similarity, contrastive_loss, mutual_loss
 from dwc.model.precision import autocast
+from dwc.model.ranks import gather_rows
 from dwc.training.batches import Batch
+from dwc.training.streams import (
+    Embed,
+    Embedded,
+    Replay,
+    Streams,
+    TeacherImage,
+    embed_in_chunks,
+    gathered,
+    streams_of,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +36,7 @@ class LossSettings:
     detach_soft_labels: bool = False
     mutual_weight: float = 1.0
     mutual_scale: float = 10.0
-    teacher_image: Literal["target", "reference"] = "target"
+    teacher_image: TeacherImage = "target"
 
 
 class Optimisers(NamedTuple):
@@ -33,18 +44,6 @@ class Optimisers(NamedTuple):
 
     cnn: torch.optim.Optimizer
     clip: torch.optim.Optimizer
-
-
-class Embedded(NamedTuple):
-    """A batch as one stream embeds it; all rows of unit length.
-
-    teacher_target: what the stream shows the other one as targets; it equals `target` unless the teacher's
-    image is the reference.
-    """
-
-    query: Float[Tensor, "batch dim"]
-    target: Float[Tensor, "batch dim"]
-    teacher_target: Float[Tensor, "batch dim"]
 
 
 class StepLosses(NamedTuple):
@@ -64,50 +63,50 @@ def alternating_step(
     *,
     clip_gradient_norm: float | None = None,
     bf16: bool = False,
+    streams: Streams | None = None,
+    chunk: int | None = None,
 ) -> StepLosses:
     """Update the CLIP stream, taught by the CNN stream, then the CNN stream, taught by the updated other.
 
     The CNN stream's weights do not change before its own update, so one forward of it is teacher and student.
+    batch: this rank's rows; the losses are those of all ranks' rows. streams: how a batch is embedded, where
+    not in this process alone; chunk: rows that go through the CNN stream at once, None = all.
     """
     device = batch.reference.device
+    streams = streams or streams_of(model, loss.teacher_image)
+    labels = gather_rows(batch.labels)
+    cnn, replay = _embed_cnn(streams.cnn, batch, chunk, model.cnn, bf16)
     with autocast(device, bf16):
-        cnn = embed_cnn(model, batch, loss.teacher_image)
-        clip = embed_clip(model, batch, loss.teacher_image)
-    clip_losses = _losses(clip, cnn, batch, loss)
+        clip = gathered(streams.clip(batch))
+    clip_losses = _losses(clip, cnn, labels, loss)
     _update(optimisers.clip, clip_losses, loss.mutual_weight, model.clip, clip_gradient_norm)
 
     with torch.no_grad(), autocast(device, bf16):
-        clip = embed_clip(model, batch, loss.teacher_image)
-    cnn_losses = _losses(cnn, clip, batch, loss)
-    _update(optimisers.cnn, cnn_losses, loss.mutual_weight, model.cnn, clip_gradient_norm)
+        clip = gathered(streams.clip(batch))
+    cnn_losses = _losses(cnn, clip, labels, loss)
+    _update(optimisers.cnn, cnn_losses, loss.mutual_weight, model.cnn, clip_gradient_norm, replay)
     return StepLosses(*(value.detach() for value in (*cnn_losses, *clip_losses)))
 
 
-def embed_cnn(model: DWC, batch: Batch, teacher_image: Literal["target", "reference"]) -> Embedded:
-    """Embed a batch with the CNN stream: two backbone forwards, reference and target."""
-    reference_map = model.cnn.feature_map(batch.reference)
-    query = model.cnn.compose(reference_map, batch.words, batch.mask).query.embedding
-    target = model.cnn.target(batch.target)
-    return Embedded(query, target, target if teacher_image == "target" else model.cnn.embed(reference_map))
-
-
-def embed_clip(model: DWC, batch: Batch, teacher_image: Literal["target", "reference"]) -> Embedded:
-    """Embed a batch with the CLIP stream."""
-    query = model.clip.query(batch.clip_reference, batch.clip_text).embedding
-    target = model.clip.target(batch.clip_target)
-    return Embedded(
-        query, target, target if teacher_image == "target" else model.clip.target(batch.clip_reference)
-    )
+def _embed_cnn(
+    embed: Embed, batch: Batch, chunk: int | None, weights: nn.Module, bf16: bool
+) -> tuple[Embedded, Replay | None]:
+    """The rows of all ranks as the CNN stream embeds them, whole or in chunks."""
+    if chunk is not None and chunk < len(batch.labels):
+        own, replay = embed_in_chunks(embed, batch, rows=chunk, weights=weights, bf16=bf16)
+        return gathered(own), replay
+    with autocast(batch.reference.device, bf16):
+        return gathered(embed(batch)), None
 
 
 def _losses(
-    student: Embedded, teacher: Embedded, batch: Batch, loss: LossSettings
+    student: Embedded, teacher: Embedded, labels: Int[Tensor, " batch"], loss: LossSettings
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Contrastive and mutual loss of one stream."""
     contrastive = contrastive_loss(
         student.query,
         student.target,
-        batch.labels,
+        labels,
         alpha=loss.alpha,
         temperature=loss.temperature,
         similarity=loss.similarity,
@@ -125,10 +124,13 @@ def _update(
     mutual_weight: float,
     stream: nn.Module,
     clip_gradient_norm: float | None,
+    replay: Replay | None = None,
 ) -> None:
     contrastive, mutual = losses
     optimiser.zero_grad(set_to_none=True)
     (contrastive + mutual_weight * mutual).backward()
+    if replay:
+        replay()
     if clip_gradient_norm is not None:
         nn.utils.clip_grad_norm_(stream.parameters(), clip_gradient_norm)
     optimiser.step()

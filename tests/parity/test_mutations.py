@@ -124,7 +124,7 @@ MUTATIONS = {
     ),
     "the student is not scaled": Mutation(*MUTUAL, "scale * query @", "query @"),
     "the teacher's image is the reference": Mutation(
-        "dwc.training.step", "embed_cnn", 'teacher_image == "target"', 'teacher_image == "reference"',
+        "dwc.training.streams", "embed_cnn", 'teacher_image == "target"', 'teacher_image == "reference"',
         first_clip_losses,
     ),
 }  # fmt: skip

@@ -20,7 +20,8 @@ from dwc.training.checkpoint import Checkpoints, fingerprint
 from dwc.training.loop import train
 from dwc.training.optimiser import LearningRates, build_adam, learning_rate_factor
 from dwc.training.start import checkpoint_selection, training_triplets
-from dwc.training.step import LossSettings, Optimisers, alternating_step, embed_clip, embed_cnn
+from dwc.training.step import LossSettings, Optimisers, alternating_step
+from dwc.training.streams import embed_clip, embed_cnn
 
 IMAGES, TRIPLETS, SIDE = 10, 12, 32
 
