@@ -54,7 +54,7 @@ def reweighed(
     text: Float[Tensor, "batch dim"],
     asked: Float[Tensor, " batch"],
 ) -> Query:
-    """Compose edited image and text anew with the image weights asked for; NaN leaves a row as the model judged."""
+    """Compose edited image and text anew with the image weights asked for; NaN = as the model judged."""
     own = asked.isnan()
     weight = torch.where(own, query.image_weight, asked)
     share = weight.unsqueeze(1)
