@@ -40,11 +40,12 @@ test: $(DEVELOPMENT) ## run the tests
 	pytest
 
 .PHONY: check
-check: $(DEVELOPMENT) ## formatting, lint, types and import rules
+check: $(DEVELOPMENT) ## formatting, lint, types, import rules, and known vulnerabilities of dependencies
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
+	python .ci/audit.py requirements-dev.lock requirements-postgres.lock
 
 .PHONY: lock
 lock: $(RUNTIME) ## resolve the lock files anew

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
@@ -61,30 +63,56 @@ def fresh(tmp_path: Path, prefect_api: str) -> Workspace:
     return make_workspace(tmp_path / "project")
 
 
+def begun(process: subprocess.Popen[str], stage: str) -> bool:
+    """Wait until DVC has started the stage's program; False where it ended before it was seen."""
+    while process.poll() is None:
+        with suppress(psutil.Error):
+            family = psutil.Process(process.pid).children(recursive=True)
+            if any(member.cmdline()[-3:] == ["-m", "flows", stage] for member in family):
+                return True
+        time.sleep(0.05)
+    return False
+
+
+def kill_within(workspace: Workspace, stage: str, moments: random.Random) -> int:
+    """Run a stage until it was killed KILLS_OF_A_STAGE times in its midst; returns how often it was run.
+
+    The moment is drawn from the stage's whole course: whatever ends before its kill tells how long that is.
+    """
+    kills, runs, longest = 0, 0, 60.0
+    while kills < KILLS_OF_A_STAGE:
+        runs += 1
+        assert runs <= 5 * KILLS_OF_A_STAGE, f"{stage}: only {kills} of {runs} runs were killed"
+        force = ["--force"] if runs > 1 else []
+        process = start(workspace, "dvc", "repro", *force, "--single-item", stage)
+        assert begun(process, stage), process.communicate()[0]
+        started = time.monotonic()
+        try:
+            output, _ = process.communicate(timeout=moments.uniform(0.0, longest))
+        except subprocess.TimeoutExpired:
+            kill(process)
+            kills += 1
+        else:
+            assert process.returncode == 0, output
+            longest = time.monotonic() - started
+    return runs
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(3000)
 def test_killed_at_any_moment_of_any_stage_the_result_is_the_same(
     fresh: Workspace, empty_workspace: Workspace, first_repro: Result
 ) -> None:
     moments = random.Random(20261121)
-    interrupted = 0
     for stage in STAGES:
-        for _ in range(KILLS_OF_A_STAGE):
-            process = start(fresh, "dvc", "repro", stage)
-            try:
-                process.wait(timeout=moments.uniform(1.0, 12.0))
-            except subprocess.TimeoutExpired:
-                interrupted += 1
-            kill(process) if process.poll() is None else process.communicate()
-            if process.returncode == 0:  # it was quicker than the kill: do it again
-                fresh.dvc("repro", "--force", "--single-item", stage)
-        assert not fresh.dvc("repro", stage).startswith("ERROR")
-    assert interrupted >= 5 * KILLS_OF_A_STAGE * 0.8
+        count = kill_within(fresh, stage, moments)
+        print(f"{stage}: {KILLS_OF_A_STAGE} kills in {count} runs")
+        fresh.dvc("repro", stage)
     assert "up to date" in fresh.dvc("status")
     assert results(fresh.root) == results(empty_workspace.root)
     client = MlflowClient(f"sqlite:///{fresh.root / '.mlflow/mlflow.db'}")
     runs = [run for e in client.search_experiments() for run in client.search_runs([e.experiment_id])]
-    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED", "FAILED"}
+    assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
 
 
 @pytest.mark.timeout(400)
