@@ -13,9 +13,9 @@ import yaml
 from dvc.repo import Repo
 
 from dwc.files import write_text
+from dwc.git import git
 from dwc.registry.lineage import data_revision
 from flows.command import DVC, complaint, require_read, run_command
-from flows.revision import git
 
 FILE = Path("data.dvc")
 _MD5 = re.compile(r"([0-9a-f]{32})(?:\.dir)?")

@@ -14,13 +14,9 @@ from rich.console import Console
 
 from dwc.config import load_params
 from dwc.promotion.page import headline, promotion_markdown
-from dwc.promotion.promote import NOTHING_TO_DO
+from dwc.promotion.promote import NAME, NOTHING_TO_DO, promotion_run
 from dwc.promotion.promote import promote as hold_contest
-from dwc.registry import tracking
-from dwc.registry.lineage import collect_lineage
-from flows.stage import BUILD, PARAMS, Stage, chosen
-
-NAME = "promote"
+from flows.stage import BUILD, PARAMS, Stage
 
 
 @flow(name=NAME)
@@ -40,19 +36,8 @@ def promote(model: str | None = None, without_champion: bool = False) -> State[A
 
 def _promote(model: str | None, without_champion: bool) -> State[Any] | None:
     params, root = load_params(PARAMS), Path.cwd()
-    tracking.configure(None, root)
-    tags = collect_lineage(root, flow_run_id=str(flow_run.id))
-    with (
-        tracking.stage_run(
-            NAME,
-            experiment=params.data.name,
-            params=chosen(params, ["promote", "evaluate"]),
-            tags=tags,
-            upstream={},
-        ) as run,
-        ExitStack() as stack,
-    ):
-        teller = Stage(NAME, params, run, Console(), {}, tags, stack)
+    with promotion_run(params, root, flow_run_id=str(flow_run.id)) as run, ExitStack() as stack:
+        teller = Stage(NAME, params, run, Console(), {}, {}, stack)
         outcome = hold_contest(
             params, root, BUILD, model=model, without_champion=without_champion, run=run, teller=teller
         )

@@ -8,11 +8,11 @@ from typing import Any
 from prefect import State, flow
 from prefect.states import Completed, Failed
 
+from dwc.git import git
 from dwc.registry.lineage import data_revision as revision_here
 from flows.command import DVC, complaint, require_read, run_command
 from flows.data import is_imported, named_md5, pull_data, recorded_data, update_data
 from flows.pipeline import Hours, pipeline
-from flows.revision import git
 
 NOTHING_NEW = "Nothing new"
 _OUT_OF_DATE = 1

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dwc.git import git
 from dwc.registry.lineage import UNKNOWN, data_revision
 
 _NEEDED = ("dwc", "flows", "presets", "params.yaml", "dvc.yaml", "data.dvc")
 _NO_PART = ("dwc/serving/package.py", "dwc/html.py", "dwc/templates", "flows/challenger.py")
 """What stages depend on for packages and reports, which no measured value comes from."""
-
-
-def git(root: Path, *arguments: str) -> str:
-    """Output of a git command. Raises ValueError with what git says where it fails."""
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout.strip()
 
 
 def commit(root: Path) -> str:

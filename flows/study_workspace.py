@@ -18,11 +18,11 @@ from typing import Any, TextIO
 
 import pandas as pd
 
+from dwc.git import git
 from dwc.parameters import change_parameters
 from dwc.registry.store import ADDRESS, store_address
 from dwc.studies.definition import Changes, Run
 from flows.process import run_lines, without_flow_run
-from flows.revision import git
 
 PLACE = Path("build/studies")
 _LOCK = "dvc.lock"

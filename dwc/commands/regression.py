@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 
 from dwc.console import TerminalTeller, errors_in_one_screen
+from dwc.git import GitError, git
 
 if TYPE_CHECKING:
     from dwc.config import Params
@@ -62,16 +62,15 @@ def _earlier(against: str) -> QueryResults:
 
     if Path(against).is_file():
         return load_queries(Path(against))
-    command = ["git", "show", f"{against}:./{QUERIES.as_posix()}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = " ".join(done.stderr.strip().splitlines()[:1])
+    try:
+        committed = git(Path.cwd(), "show", f"{against}:./{QUERIES.as_posix()}")
+    except GitError as error:
         raise ValueError(
-            f"--against {against}: no results of single queries there ({said}). It can be compared "
-            f"with where {QUERIES}, which `dvc repro` writes, is committed; else use `--against champion` or "
-            "a file."
-        )
-    return parse_queries(done.stdout, f"{against}:{QUERIES}")
+            f"--against {against}: no results of single queries there ({str(error).splitlines()[0]}). It can "
+            f"be compared with where {QUERIES}, which `dvc repro` writes, is committed; else use `--against "
+            "champion` or a file."
+        ) from error
+    return parse_queries(committed, f"{against}:{QUERIES}")
 
 
 def _champion(params: Params) -> QueryResults:

@@ -25,23 +25,12 @@ def promote(
     """Make the challenger champion if it passes the gate; a failed gate ends with status 1."""
     from dwc.config import load_params
     from dwc.promotion.page import headline
-    from dwc.promotion.promote import NOTHING_TO_DO
+    from dwc.promotion.promote import NOTHING_TO_DO, promotion_run
     from dwc.promotion.promote import promote as hold_contest
-    from dwc.registry import tracking
-    from dwc.registry.lineage import collect_lineage
-    from dwc.registry.params import flatten
 
     with errors_in_one_screen():
         root, params = Path.cwd(), load_params(Path("params.yaml"))
-        tracking.configure(None, root)
-        sections = params.model_dump(mode="json", include={"promote", "evaluate"})
-        with tracking.stage_run(
-            "promote",
-            experiment=params.data.name,
-            params=flatten(sections),
-            tags=collect_lineage(root),
-            upstream={},
-        ) as run:
+        with promotion_run(params, root) as run:
             outcome = hold_contest(
                 params,
                 root,

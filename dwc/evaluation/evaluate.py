@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Int
-from torch import Tensor
 
 from dwc.evaluation.bootstrap import Resampling
 from dwc.evaluation.encoded import EncodedQueries, Streams
@@ -18,9 +16,9 @@ from dwc.evaluation.gaps import find_gaps
 from dwc.evaluation.metrics import query_measures, relevant_positions
 from dwc.evaluation.protocols import Protocol, SearchTask, all_gallery_rows
 from dwc.evaluation.queries import QueryResults, query_results
-from dwc.evaluation.recall import Ranking, rank
+from dwc.evaluation.recall import Ranking
 from dwc.evaluation.summary import Measures, summarise
-from dwc.evaluation.systems import SYSTEMS, per_task, systems
+from dwc.evaluation.systems import SYSTEMS, per_task, search, systems
 from dwc.store.dataset import Store
 
 DEFAULT_RESAMPLING = Resampling()
@@ -72,7 +70,7 @@ def evaluate(
     for task, gallery, asked in per_task(tasks, streams, queries):
         known = relevant_positions(task, relevant, row_of) if relevant else None
         for name, query, images in systems(task, gallery, asked, store):
-            ranking = _search(task, query, images, top=max(top, *recall_at))
+            ranking = search(task, query, images, top=max(top, *recall_at))
             measures[name][task.category] = _measure(ranking, known, recall_at)
             frames.append(_ranking_rows(task, asked, name, ranking, store.image_ids, top))
             if progress is not None:
@@ -83,20 +81,6 @@ def evaluate(
     metrics = summarise(tasks, measures, queries, protocol, primary_metric, resampling, gaps)
     queries_measured = query_results(tasks, measures["fused"], store.image_ids, protocol)
     return Evaluation(metrics=metrics, rankings=rankings, queries=queries_measured)
-
-
-def _search(task: SearchTask, query: Tensor, gallery: Tensor, top: int) -> Ranking:
-    def on_device(values: Int[np.ndarray, " n"]) -> Tensor:
-        return torch.from_numpy(values).to(query.device)
-
-    return rank(
-        query,
-        gallery,
-        labels=on_device(task.labels),
-        target_labels=on_device(task.target_labels),
-        masked=on_device(task.masked),
-        top=top,
-    )
 
 
 def _measure(

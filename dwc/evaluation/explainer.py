@@ -33,6 +33,7 @@ from dwc.model.bundle import load_bundle
 from dwc.model.clip import FrozenClip
 from dwc.model.clip_stream import ClipEditedQuery
 from dwc.model.cnn_stream import CnnStream, EditedQuery
+from dwc.model.combiner import reweighed
 from dwc.model.dwc import DWC
 from dwc.model.inputs import normalise
 from dwc.store.dataset import Store
@@ -85,17 +86,20 @@ class Explainer:
         *,
         judged: int | None = None,
         masked: int = -1,
+        image_weight: float | None = None,
     ) -> Explanation:
         """Explain the query of a picture and clean captions.
 
         pixels: the reference picture at the model's resolution; gallery: what is searched, on the CPU;
         judged: gallery position whose score the words' effects are told of, None = the best image's; masked:
-        gallery position left out of the search, -1 = none.
+        gallery position left out of the search, -1 = none; image_weight: 0 (only the text counts) to 1 (only
+        the picture) in both streams, with all words and without each of them, None = as the model judges.
         """
         words = distinct_words(captions)
         reference = self._see(pixels)
-        whole = self._compose(reference, [captions])
-        embeddings = self._embeddings(reference, [without(captions, word) for word in words])
+        asked = float("nan") if image_weight is None else image_weight
+        whole = self._compose(reference, [captions], asked)
+        embeddings = self._embeddings(reference, [without(captions, word) for word in words], asked)
         queries = Streams(
             cnn=torch.cat([whole.cnn.query.embedding.float().cpu(), embeddings.cnn]),
             clip=torch.cat([whole.clip.query.embedding.float().cpu(), embeddings.clip]),
@@ -119,22 +123,26 @@ class Explainer:
         picture = torch.from_numpy(np.array(pixels))[None].to(self.clip.device)
         return _Reference(self.model.cnn.feature_map(normalise(picture)), self.clip.encode_images(picture))
 
-    def _compose(self, reference: _Reference, texts: Sequence[Captions]) -> _Composed:
+    def _compose(self, reference: _Reference, texts: Sequence[Captions], asked: float) -> _Composed:
+        """asked: the image weight, NaN = as the model judges."""
         words, mask = encode_words(self.vocabulary, texts)
         device, count = self.clip.device, len(texts)
         feature_map = reference.feature_map.expand(count, -1, -1, -1)
         clip_texts = self.clip.encode_texts([sentence(captions) for captions in texts])
+        cnn = self.model.cnn.compose(feature_map, words.to(device), mask.to(device))
+        clip = self.model.clip.compose(reference.clip.expand(count, -1), clip_texts)
+        weights = torch.full((count,), asked, device=device)
         return _Composed(
-            self.model.cnn.compose(feature_map, words.to(device), mask.to(device)),
-            self.model.clip.compose(reference.clip.expand(count, -1), clip_texts),
+            cnn._replace(query=reweighed(cnn.query, cnn.image, cnn.text, weights)),
+            clip._replace(query=reweighed(clip.query, clip.image, clip.text, weights)),
         )
 
-    def _embeddings(self, reference: _Reference, texts: Sequence[Captions]) -> Streams:
+    def _embeddings(self, reference: _Reference, texts: Sequence[Captions], asked: float) -> Streams:
         """Query embeddings with each of the texts, on the CPU."""
         dim = self.model.config.dim
         cnn, clip = [torch.empty(0, dim)], [torch.empty(0, dim)]
         for start in range(0, len(texts), _BATCH_SIZE):
-            composed = self._compose(reference, texts[start : start + _BATCH_SIZE])
+            composed = self._compose(reference, texts[start : start + _BATCH_SIZE], asked)
             cnn.append(composed.cnn.query.embedding.float().cpu())
             clip.append(composed.clip.query.embedding.float().cpu())
         return Streams(cnn=torch.cat(cnn), clip=torch.cat(clip))

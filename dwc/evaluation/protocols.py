@@ -153,6 +153,21 @@ def search_tasks(
     return tasks
 
 
+def heldout_tasks(triplets: pd.DataFrame) -> list[SearchTask]:
+    """One search task for each category of triplets that were held back from training, in order of name.
+
+    The gallery is their references and targets, a query's own reference is masked. An image that is nobody's
+    target has a label of its own.
+    """
+    tasks = []
+    for name, part in triplets.groupby("category", sort=True):
+        gallery = np.unique(part[["reference", "target"]].to_numpy(np.int64))
+        codes = -1 - np.arange(gallery[-1] + 1)
+        codes[part["target"]] = part["label"]
+        tasks.append(_task(str(name), part.reset_index(drop=True), gallery, 0, codes, mask_reference=True))
+    return tasks
+
+
 def all_gallery_rows(tasks: Sequence[SearchTask]) -> NDArray[np.int64]:
     """Store rows that any task searches, ascending, each once: what has to be encoded."""
     return np.unique(np.concatenate([task.gallery for task in tasks]))

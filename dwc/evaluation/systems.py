@@ -17,6 +17,7 @@ from torch import Tensor
 from dwc.evaluation.baselines import BASELINES, baseline_gallery, baseline_queries
 from dwc.evaluation.encoded import EncodedQueries, Streams
 from dwc.evaluation.protocols import SearchTask, all_gallery_rows, positions_in
+from dwc.evaluation.recall import Ranking, rank
 from dwc.store.dataset import Store
 
 SYSTEMS = ("fused", "cnn", "clip", *BASELINES)
@@ -44,15 +45,38 @@ def galleries(tasks: Sequence[SearchTask], streams: Streams) -> Iterator[tuple[S
 
 def systems(task: SearchTask, gallery: Streams, queries: EncodedQueries, store: Store) -> Iterator[System]:
     """Name, query and gallery embeddings of each of SYSTEMS, in that order, on one task."""
-    yield "fused", torch.cat([queries.cnn, queries.clip], 1), torch.cat([gallery.cnn, gallery.clip], 1)
-    yield "cnn", queries.cnn, gallery.cnn
-    yield "clip", queries.clip, gallery.clip
+    yield from model_systems(gallery, queries)
     device = gallery.cnn.device
     images = baseline_gallery(_rows(store.clip_images, task.gallery, device))
     references = _rows(store.clip_images, task.triplets["reference"].to_numpy(np.int64), device)
     texts = _rows(store.clip_texts, text_rows(task.triplets), device)
     for name, query in baseline_queries(references, texts).items():
         yield name, query, images
+
+
+def model_systems(gallery: Streams, queries: EncodedQueries) -> Iterator[System]:
+    """The model's own systems: both streams together, and each by itself."""
+    yield "fused", torch.cat([queries.cnn, queries.clip], 1), torch.cat([gallery.cnn, gallery.clip], 1)
+    yield "cnn", queries.cnn, gallery.cnn
+    yield "clip", queries.clip, gallery.clip
+
+
+def search(
+    task: SearchTask, query: Float[Tensor, "queries dim"], gallery: Float[Tensor, "gallery dim"], *, top: int
+) -> Ranking:
+    """Rank a task's gallery for its queries by a system's embeddings; `top` images are kept of each."""
+
+    def on_device(values: Int[np.ndarray, " n"]) -> Tensor:
+        return torch.from_numpy(values).to(query.device)
+
+    return rank(
+        query,
+        gallery,
+        labels=on_device(task.labels),
+        target_labels=on_device(task.target_labels),
+        masked=on_device(task.masked),
+        top=top,
+    )
 
 
 def text_rows(triplets: pd.DataFrame) -> Int[np.ndarray, " queries"]:

@@ -48,6 +48,20 @@ class WeightedCombiner(nn.Module):
         return torch.sigmoid(self.weight(torch.cat([image, text], dim=1)))
 
 
+def reweighed(
+    query: Query,
+    image: Float[Tensor, "batch dim"],
+    text: Float[Tensor, "batch dim"],
+    asked: Float[Tensor, " batch"],
+) -> Query:
+    """Compose edited image and text anew with the image weights asked for; NaN = as the model judged."""
+    own = asked.isnan()
+    weight = torch.where(own, query.image_weight, asked)
+    share = weight.unsqueeze(1)
+    recomposed = unit(share * image + (1.0 - share) * text)
+    return Query(torch.where(own.unsqueeze(1), query.embedding, recomposed), weight)
+
+
 def unit(x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
     """Scale rows to length 1, in at least float32."""
     return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=1)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +25,32 @@ from dwc.promotion.contest import Contest, find_contest
 from dwc.promotion.measure import Catalogue, Measuring, epoch_selection, measure_package
 from dwc.promotion.outcome import Outcome, figures, plain, tags
 from dwc.promotion.page import promotion_markdown, promotion_page
+from dwc.registry import tracking
 from dwc.registry.champions import crown, tag_version
 from dwc.registry.gate import Latency, Thresholds, decide
-from dwc.registry.lineage import require_current_build
+from dwc.registry.lineage import collect_lineage, require_current_build
+from dwc.registry.params import flatten
 from dwc.registry.run import StageRun
 from dwc.registry.smoke import UnansweredError, median_latencies
 from dwc.registry.versions import fetch_package, model_name
 from dwc.store.texts import clean, sentence
 
+NAME = "promote"
 NOTHING_TO_DO = "The challenger is champion already; there is nothing to promote."
+
+
+@contextmanager
+def promotion_run(params: Params, root: Path, *, flow_run_id: str | None = None) -> Iterator[StageRun]:
+    """Track a promotion of the project in `root`: a run of its name, with the parameters that decide."""
+    tracking.configure(None, root)
+    with tracking.stage_run(
+        NAME,
+        experiment=params.data.name,
+        params=flatten(params.model_dump(mode="json", include={"promote", "evaluate"})),
+        tags=collect_lineage(root, flow_run_id=flow_run_id),
+        upstream={},
+    ) as run:
+        yield run
 
 
 def promote(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
+
+from dwc.git import GitError, git
 
 UNKNOWN = "unknown"
 RESTORABLE = ("params.yaml", "data.dvc")
@@ -103,12 +104,10 @@ def _built_from(lock: Path, stage: str, dependency: str) -> str:
 
 def _git(root: Path, *arguments: str) -> str | None:
     """Output of a git command; None where there is no git, no repository or no answer in time."""
-    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True)
-    except (OSError, subprocess.SubprocessError):
+        return git(root, *arguments, seconds=_GIT_SECONDS)
+    except GitError:
         return None
-    return done.stdout.strip()
 
 
 def _tracked_md5(file: Path) -> str:

@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from dwc.git import GitError, git
 from dwc.registry.chain import Chain, version_chain
 from dwc.registry.lineage import RESTORABLE, STATE, UNKNOWN, data_revision
 from dwc.registry.store import prepare_mlflow, reason
@@ -39,12 +40,12 @@ def restore(uri: str, root: Path, into: Path) -> Restored:
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise ValueError(f"{into}: there is something already. Name a new or empty folder.")
     _require_commit(chain, root)
-    _run(root, "git", "worktree", "add", "--detach", str(into.resolve()), chain.git_sha)
+    git(root, "worktree", "add", "--detach", str(into.resolve()), chain.git_sha)
     try:
         _put_state(chain, into)
         _put_data(chain, root, into)
     except BaseException:
-        _run(root, "git", "worktree", "remove", "--force", str(into.resolve()))
+        git(root, "worktree", "remove", "--force", str(into.resolve()))
         raise
     return Restored(git_sha=chain.git_sha, data=chain.data)
 
@@ -68,16 +69,13 @@ def _require_recorded(chain: Chain) -> None:
 
 
 def _require_commit(chain: Chain, root: Path) -> None:
-    done = subprocess.run(
-        ["git", "-C", str(root), "cat-file", "-e", f"{chain.git_sha}^{{commit}}"],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
+    try:
+        git(root, "cat-file", "-e", f"{chain.git_sha}^{{commit}}")
+    except GitError as error:
         raise ValueError(
             f"{chain.uri}: commit {chain.git_sha} is not in this repository. Fetch it (`git fetch --all`), "
             "or run the command in the repository that the model was trained in."
-        )
+        ) from error
 
 
 def _put_state(chain: Chain, into: Path) -> None:
@@ -106,15 +104,15 @@ def _put_data(chain: Chain, root: Path, into: Path) -> None:
     found = data_revision(into)
     if found != chain.data:
         raise ValueError(f"{chain.uri}: it was trained on data {chain.data}, but its data.dvc names {found}.")
-    cache = _run(root, *_DVC, "cache", "dir").strip()
+    cache = _dvc(root, "cache", "dir").strip()
     if (local := root / _LOCAL_CONFIG).is_file():
         shutil.copyfile(local, into / _LOCAL_CONFIG)
-    _run(into, *_DVC, "cache", "dir", "--local", str((root / cache).resolve()))
+    _dvc(into, "cache", "dir", "--local", str((root / cache).resolve()))
     try:
-        _run(into, *_DVC, "checkout", "--quiet", "data.dvc")
+        _dvc(into, "checkout", "--quiet", "data.dvc")
     except ValueError:
         try:
-            _run(into, *_DVC, "pull", "--quiet", "data.dvc")
+            _dvc(into, "pull", "--quiet", "data.dvc")
         except ValueError as error:
             raise ValueError(
                 f"{chain.uri}: its data revision {chain.data} is neither in DVC's cache nor on the remote "
@@ -122,13 +120,10 @@ def _put_data(chain: Chain, root: Path, into: Path) -> None:
             ) from error
 
 
-def _run(folder: Path, *command: str) -> str:
-    """What a command says. Raises ValueError with its message where it fails."""
-    try:
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-    except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip().splitlines()[-3:]
-        name = "dvc" if command[: len(_DVC)] == _DVC else command[0]
-        raise ValueError(f"{name} {command[-1]}: {' '.join(said)}") from error
-    except OSError as error:
-        raise ValueError(f"{command[0]}: {error}") from error
+def _dvc(folder: Path, *arguments: str) -> str:
+    """What a DVC command says. Raises ValueError with its message where it fails."""
+    done = subprocess.run([*_DVC, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        raise ValueError(f"dvc {arguments[-1]}: {' '.join(said)}")
+    return done.stdout

@@ -15,7 +15,7 @@ from dwc.evaluation.encode import encode_words
 from dwc.evaluation.explainer import Explainer
 from dwc.model.bundle import load_bundle
 from dwc.model.clip import FrozenClip
-from dwc.model.combiner import Query, unit
+from dwc.model.combiner import Query, reweighed
 from dwc.model.dwc import DWC
 from dwc.model.inputs import normalise
 from dwc.serving.package import read_about
@@ -141,8 +141,8 @@ class Encoder:
         composed = stream.compose(
             stream.feature_map(normalise(pixels)), words.to(pixels.device), mask.to(pixels.device)
         )
-        weighted = _weighted(composed.query, composed.image, composed.text, asked)
-        return weighted, composed.query.image_weight
+        weighed = reweighed(composed.query, composed.image, composed.text, asked)
+        return weighed, composed.query.image_weight
 
     def _clip_queries(
         self,
@@ -152,8 +152,8 @@ class Encoder:
     ) -> tuple[Query, Float[Tensor, " batch"]]:
         texts = self.clip.encode_texts([sentence(row) for row in captions])
         composed = self.model.clip.compose(self.clip.encode_images(pixels), texts)
-        weighted = _weighted(composed.query, composed.image, composed.text, asked)
-        return weighted, composed.query.image_weight
+        weighed = reweighed(composed.query, composed.image, composed.text, asked)
+        return weighed, composed.query.image_weight
 
 
 def check_size(part: str, size: int, expected: int) -> None:
@@ -168,19 +168,6 @@ def _asked_weights(questions: Sequence[Question], device: torch.device) -> Float
         float("nan") if question.image_weight is None else question.image_weight for question in questions
     ]
     return torch.tensor(asked, device=device)
-
-
-def _weighted(
-    query: Query,
-    image: Float[Tensor, "batch dim"],
-    text: Float[Tensor, "batch dim"],
-    weights: Float[Tensor, " batch"],
-) -> Query:
-    """Recompose edited image and text where an image weight was asked for."""
-    asked = ~weights.isnan()
-    share = torch.where(asked, weights, query.image_weight).unsqueeze(1)
-    recomposed = unit(share * image + (1.0 - share) * text)
-    return Query(torch.where(asked.unsqueeze(1), recomposed, query.embedding), share.squeeze(1))
 
 
 def _array(values: Tensor) -> np.ndarray:

@@ -61,10 +61,17 @@ class Retriever:
         return self._answer([self._prepare(question)])[0]
 
     def explain(
-        self, image: bytes, text: str | Sequence[str], k: int = 10, category: str | None = None
+        self,
+        image: bytes,
+        text: str | Sequence[str],
+        k: int = 10,
+        image_weight: float | None = None,
+        category: str | None = None,
     ) -> ExplainedAnswer:
         """Rank as `search` does, and explain the query by its first result. Raises the same errors."""
-        prepared = self._prepare(Question(image=image, text=text, k=k, category=category))
+        prepared = self._prepare(
+            Question(image=image, text=text, k=k, image_weight=image_weight, category=category)
+        )
         answer = self._answer([prepared])[0]
         rows = self._rows(category)
         explanation = self.encoder.explainer.explain(
@@ -72,6 +79,7 @@ class Retriever:
             prepared.captions,
             self._searched(category),
             judged=[self.ids[row] for row in rows].index(answer.ids[0]),
+            image_weight=image_weight,
         )
         return ExplainedAnswer(answer=answer, explanation=explanation, captions=prepared.captions)
 

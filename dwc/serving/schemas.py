@@ -153,10 +153,10 @@ class ExplainedWord(BaseModel):
 class ExplainAnswer(BaseModel):
     """Why an image is found."""
 
-    image_weight_cnn: float
+    image_weight_cnn: float = Field(description="what was used: asked for, or the model's own")
     image_weight_clip: float
     judged: str = Field(description="the image whose score the words are judged by: the first one found")
-    rank: int = Field(description="its place by the model's own image weight, from 1")
+    rank: int = Field(description="its place where every image is looked at, from 1")
     grid: tuple[int, int] | None = Field(description="rows and columns of the maps")
     words: list[ExplainedWord]
     rewritten: Map | None = Field(description="share of the text in each region of the edited picture")

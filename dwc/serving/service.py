@@ -115,7 +115,7 @@ class Service:
         return [answers[place] for place in range(len(batch))]
 
     def explain(self, asked: Asked) -> Explained:
-        """Explain a question by its first result; an image weight asked for only decides which that is.
+        """Explain a question, with the image weight it asks for, by its first result.
 
         In the thread of changes. Raises NotFoundError where nothing is found.
         """
@@ -125,7 +125,11 @@ class Service:
             raise NotFoundError("Nothing is found, so there is nothing to explain. Add images first.")
         ids, streams = live.gallery.streams(prepared.question.category)
         explanation = live.encoder.explainer.explain(
-            prepared.pixels, prepared.captions, streams, judged=ids.index(answer.ids[0])
+            prepared.pixels,
+            prepared.captions,
+            streams,
+            judged=ids.index(answer.ids[0]),
+            image_weight=prepared.question.image_weight,
         )
         return Explained(judged=answer.ids[0], explanation=explanation)
 

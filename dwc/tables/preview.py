@@ -8,7 +8,7 @@ from pathlib import Path
 from dwc.raw import fashioniq, layouts
 from dwc.raw.detect import Detected
 from dwc.schema import RawData
-from dwc.tables.availability import MissingImages
+from dwc.tables.availability import MissingImages, unusable
 from dwc.tables.build import Progress, build_tables
 from dwc.tables.checks import run_checks
 from dwc.tables.published_counts import compare_counts, recognised
@@ -61,11 +61,11 @@ def preview(
         )
         return Preview(root=root, detected=detected, result=result, missing_images=policy)
 
-    strict = checked("fail")
-    if strict.usable:
-        return strict
-    lenient = checked("drop")
-    return lenient if lenient.usable else strict
+    if unusable(tables.images, max_megapixels).notna().any():
+        lenient = checked("drop")
+        if lenient.usable:
+            return lenient
+    return checked("fail")
 
 
 def _read(root: Path, detected: Detected) -> RawData:

@@ -46,19 +46,21 @@ def explained(tiny: Tiny, explainer: Explainer, gallery: Streams) -> Explanation
     return explainer.explain(tiny.store.pixels[0], TEXT, gallery)
 
 
+@pytest.mark.parametrize("weight", [None, 0.0, 0.7])
 def test_a_words_effect_is_the_score_lost_when_searching_without_it(
-    tiny: Tiny, explained: Explanation
+    tiny: Tiny, explainer: Explainer, gallery: Streams, weight: float | None
 ) -> None:
+    explained = explainer.explain(tiny.store.pixels[0], TEXT, gallery, image_weight=weight)
     retriever = Retriever.load(tiny.package)
     image = tiny.images[0].read_bytes()
-    whole = retriever.search(image, TEXT, k=12)
+    whole = retriever.search(image, TEXT, k=12, image_weight=weight)
     first = whole.ids[0]
     assert tiny.store.image_ids[explained.judged] == first and explained.rank == 1
     assert explained.score == pytest.approx(whole.scores[0], abs=1e-5)
     assert explained.image_weight_cnn == pytest.approx(whole.image_weight_cnn, abs=1e-5)
     assert explained.image_weight_clip == pytest.approx(whole.image_weight_clip, abs=1e-5)
     for word, occurrences in zip(explained.words, distinct_words(TEXT), strict=True):
-        answer = retriever.search(image, without(TEXT, occurrences), k=12)
+        answer = retriever.search(image, without(TEXT, occurrences), k=12, image_weight=weight)
         place = answer.ids.index(first)
         assert word.effect.score == pytest.approx(whole.scores[0] - answer.scores[place], abs=1e-5)
         assert word.effect.rank == place + 1

@@ -172,11 +172,18 @@ def test_explaining(tiny: Tiny, retriever: Retriever, client: TestClient) -> Non
     assert answer["grid"] == list(np.shape(answer["rewritten"]))
 
 
-def test_an_image_weight_decides_which_image_is_explained(client: TestClient) -> None:
+def test_an_explanation_is_of_the_image_weight_asked_for(client: TestClient) -> None:
     for weight in (0.0, 1.0):
-        asked = question(text="has short sleeves", image_weight=weight)
-        first = found(client.post("/api/search", json=asked))[0]
-        assert client.post("/api/explain", json=asked).json()["judged"] == first
+        asked = question(text="is red", image_weight=weight, k=12)
+        answer = client.post("/api/search", json=asked).json()
+        explained = client.post("/api/explain", json=asked).json()
+        assert explained["image_weight_cnn"] == explained["image_weight_clip"] == weight
+        first = answer["results"][0]
+        assert explained["judged"] == first["id"] and explained["rank"] == 1
+        rest = client.post("/api/search", json=asked | {"text": "is"}).json()["results"]
+        lost = first["score"] - next(image["score"] for image in rest if image["id"] == first["id"])
+        assert explained["words"][1]["text"] == "red"
+        assert explained["words"][1]["score"] == pytest.approx(lost, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ const NEARLY_EVEN = 1.25; // times even: below it nothing stands out
 
 const opener = byId("why-open");
 const fetchExplanation = newest(explain);
-const shown = { found: null, word: 0, view: "looks", full: 1, byModel: true };
+const shown = { found: null, word: 0, view: "looks", full: 1 };
 let open = false;
 let query = null; // { question, reference } of the results in sight
 
@@ -49,8 +49,7 @@ async function load() {
   const asked = query;
   try {
     const found = await fetchExplanation(asked.question);
-    const byModel = asked.question.image_weight === null; // the server explains by the model's weight only
-    Object.assign(shown, { found, byModel, full: fullColour(looking(found)) });
+    Object.assign(shown, { found, full: fullColour(looking(found)) });
     byId("why-state").replaceChildren();
     byId("why-picture").src = sourceOf(asked.reference);
     byId("why-body").hidden = false;
@@ -99,16 +98,16 @@ function select(place) {
     shown.view = "looks";
     byId("why-views").querySelector("input").checked = true;
   }
-  byId("why-word").textContent = effect(shown.found.words[place], shown.byModel);
+  byId("why-word").textContent = effect(shown.found.words[place]);
   showMap();
 }
 
-function effect({ text, score, score_cnn, score_clip, change }, byModel) {
+function effect({ text, score, score_cnn, score_clip, change }) {
   const verb = score < 0 ? "raise" : "lower";
   return (
     `Leaving out “${text}” would ${verb} the first picture’s score by ${Math.abs(score).toFixed(2)} ` +
     `(the word gives it ${signed(score_cnn)} in the CNN stream, ${signed(score_clip)} in the CLIP stream) and change ` +
-    `the query by ${percent(change)}${byModel ? "" : ", all by the model’s own weight, not yours"}.`
+    `the query by ${percent(change)}.`
   );
 }
 
