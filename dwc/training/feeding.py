@@ -70,8 +70,8 @@ class _Taken(Generic[T]):
 class MappedRows:
     """Rows of an array that is memory-mapped, and may be larger than the memory.
 
-    `expect` before `read` lets the disk fetch all rows of a batch at once; `read` alone would wait for one
-    after the other.
+    The disk is told of all rows before the first is read, and fetches them together instead of one after the
+    other; `expect` tells it earlier still.
     """
 
     def __init__(self, array: np.ndarray[Any, Any]) -> None:
@@ -94,6 +94,7 @@ class MappedRows:
         """Copies of the rows, one below the other; pinned: in memory from which a GPU copies by itself."""
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self._array):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of an array of {len(self._array)}")
+        self.expect(rows)
         shape = (len(rows), *self._array.shape[1:])
         found = torch.empty(shape, dtype=_TORCH[self._array.dtype.name], pin_memory=pinned)
         np.take(self._array, rows, axis=0, out=found.numpy(), mode="clip")  # the interpreter is free meanwhile

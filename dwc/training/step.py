@@ -13,6 +13,7 @@ from dwc.model.dwc import DWC
 from dwc.model.losses import Similarity, contrastive_loss, mutual_loss
 from dwc.model.precision import autocast
 from dwc.training.batches import Batch
+from dwc.training.parts import part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +74,14 @@ def alternating_step(
     with autocast(device, bf16):
         cnn = embed_cnn(model, batch, loss.teacher_image)
         clip = embed_clip(model, batch, loss.teacher_image)
-    clip_losses = _losses(clip, cnn, batch, loss)
+    with part("losses"):
+        clip_losses = _losses(clip, cnn, batch, loss)
     _update(optimisers.clip, clip_losses, loss.mutual_weight, model.clip, clip_gradient_norm)
 
     with torch.no_grad(), autocast(device, bf16):
         clip = embed_clip(model, batch, loss.teacher_image)
-    cnn_losses = _losses(cnn, clip, batch, loss)
+    with part("losses"):
+        cnn_losses = _losses(cnn, clip, batch, loss)
     _update(optimisers.cnn, cnn_losses, loss.mutual_weight, model.cnn, clip_gradient_norm)
     return StepLosses(*(value.detach() for value in (*cnn_losses, *clip_losses)))
 
@@ -127,8 +130,10 @@ def _update(
     clip_gradient_norm: float | None,
 ) -> None:
     contrastive, mutual = losses
-    optimiser.zero_grad(set_to_none=True)
-    (contrastive + mutual_weight * mutual).backward()
-    if clip_gradient_norm is not None:
-        nn.utils.clip_grad_norm_(stream.parameters(), clip_gradient_norm)
-    optimiser.step()
+    with part("backward"):
+        optimiser.zero_grad(set_to_none=True)
+        (contrastive + mutual_weight * mutual).backward()
+    with part("optimiser"):
+        if clip_gradient_norm is not None:
+            nn.utils.clip_grad_norm_(stream.parameters(), clip_gradient_norm)
+        optimiser.step()
