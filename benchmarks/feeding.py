@@ -85,9 +85,7 @@ def write_store(folder: Path, setting: Setting) -> Store:
     texts = {"texts": [[row] for row in range(count)]}
     pd.DataFrame(columns | rows | texts).to_parquet(folder / "triplets.parquet")
     for name in ("images", "mirrored", "texts"):
-        np.save(
-            folder / f"{name}.npy", random.standard_normal((count, setting.clip_dim)).astype(np.float32)
-        )
+        np.save(folder / f"{name}.npy", random.standard_normal((count, setting.clip_dim)).astype(np.float32))
     return Store(folder, folder)
 
 

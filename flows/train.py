@@ -22,7 +22,11 @@ from dwc.training import loop
 from dwc.training.batches import TripletBatches, split_holdout
 from dwc.training.captions import with_replaced_texts, without_known_noise
 from dwc.training.checkpoint import Checkpoints, fingerprint
+from dwc.training.feeding import place_pixels
+from dwc.training.flops import peak_flops, step_flops
 from dwc.training.optimiser import LearningRates, build_adam
+from dwc.training.profile import StepProfile
+from dwc.training.speed import Load, Speed
 from dwc.training.start import Selection, build_model, checkpoint_selection, training_triplets
 from dwc.training.step import LossSettings, Optimisers, alternating_step
 from flows.accelerator import gpu
@@ -32,6 +36,8 @@ from flows.stage import BUILD, Stage, stage
 STORE, FEATURES, CLIP, MODEL = BUILD / "store", BUILD / "features", BUILD / "clip", BUILD / "model"
 CURVE = BUILD / "curves" / "train.csv"
 CHECKPOINTS = BUILD / "checkpoints"
+PROFILE = BUILD / "profile"
+_WITHOUT_EFFECT = {"resume", "challenger", "pixels", "profile"}  # on what is learnt
 
 
 @flow(name="train")
@@ -50,7 +56,7 @@ def train(stage: Stage) -> None:
     if len(held):
         stage.log_dataset("held-out", held)
     with gpu():
-        model = stage.step("Build model", _model, settings, store, device)
+        model = stage.step("Build model", new_model, settings, store, device)
         checkpoints = Checkpoints(CHECKPOINTS, _identity(settings))
         history = stage.step("Train", _train, stage, model, store, learnt, selection, checkpoints)
         _save(model, history)
@@ -78,7 +84,8 @@ def _with_captions_of_study(
     return with_replaced_texts(learnt, settings.captions.replaced, settings.seed)
 
 
-def _model(settings: Train, store: Store, device: torch.device) -> DWC:
+def new_model(settings: Train, store: Store, device: torch.device) -> DWC:
+    """The network that the parameters ask for, before its first step."""
     config = ModelConfig(
         backbone=settings.cnn.backbone,
         dim=settings.dim,
@@ -106,27 +113,15 @@ def _train(
     settings = stage.params.train
     device = next(model.parameters()).device
     bf16 = uses_bf16(settings.precision, device)
-    batches = TripletBatches(
-        store,
-        learnt,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        **settings.augment.model_dump(),
-        device=device,
-    )
-    update = partial(
-        alternating_step,
-        loss=LossSettings(**settings.loss.model_dump()),
-        clip_gradient_norm=settings.optimiser.clip_gradient_norm,
-        bf16=bf16,
-    )
-    return loop.train(
+    batches = new_batches(settings, settings.batch_size, store, learnt, device)
+    speed = _speed(stage, model, bf16)
+    history = loop.train(
         model,
         batches,
-        _optimisers(model, settings),
+        new_optimisers(model, settings),
         epochs=settings.epochs,
         rates=_rates(settings),
-        update=update,
+        update=new_update(settings, bf16),
         validate=partial(
             heldout_recall,
             store=store,
@@ -141,10 +136,54 @@ def _train(
         selected_by=selection.selected_by,
         resume=settings.resume,
         progress=stage.progress("training steps"),
+        speed=speed,
+    )
+    speed.close()
+    if PROFILE.is_dir():
+        stage.run.log_artifact(PROFILE, "profile")
+    return history
+
+
+def new_batches(
+    settings: Train, batch_size: int, store: Store, learnt: pd.DataFrame, device: torch.device
+) -> TripletBatches:
+    """Batches of the triplets learnt from, as the parameters ask for them but for their size."""
+    return TripletBatches(
+        store,
+        learnt,
+        batch_size=batch_size,
+        seed=settings.seed,
+        **settings.augment.model_dump(),
+        device=device,
+        pixels=place_pixels(store.pixels, device, settings.pixels),
     )
 
 
-def _optimisers(model: DWC, settings: Train) -> Optimisers:
+def new_update(settings: Train, bf16: bool) -> loop.Update:
+    """The alternating step with the parameters' losses."""
+    return partial(
+        alternating_step,
+        loss=LossSettings(**settings.loss.model_dump()),
+        clip_gradient_norm=settings.optimiser.clip_gradient_norm,
+        bf16=bf16,
+    )
+
+
+def _speed(stage: Stage, model: DWC, bf16: bool) -> Speed:
+    """Who watches the steps: told of their arithmetic and of what the device can do, with a profile if asked."""
+    settings, device = stage.params.train, next(model.parameters()).device
+    side = settings.augment.side or model.config.resolution
+    peak = peak_flops(device, bf16)
+    flops = step_flops(model.config, settings.batch_size, side)
+    stage.run.log_metrics({"speed.step_flops": flops, "speed.peak_flops": peak.flops})
+    stage.run.tag({"dwc.peak_flops": peak.source})
+    shutil.rmtree(PROFILE, ignore_errors=True)
+    profile = StepProfile(PROFILE, model, settings.profile, print) if settings.profile else None
+    return Speed(Load(settings.batch_size, flops, peak.flops), device, profile)
+
+
+def new_optimisers(model: DWC, settings: Train) -> Optimisers:
+    """An Adam for each stream."""
     rates, decay = _rates(settings), settings.optimiser.weight_decay
     return Optimisers(
         cnn=build_adam(model.cnn.parameters(), learning_rate=rates.cnn, weight_decay=decay),
@@ -165,7 +204,7 @@ def _rates(settings: Train) -> LearningRates:
 def _identity(settings: Train) -> str:
     """What a checkpoint must agree with. The features stand for the pixels they were computed from."""
     files = [STORE / "triplets.parquet", STORE / "texts.parquet", *sorted(FEATURES.glob("*.npy"))]
-    return fingerprint(settings.model_dump(exclude={"resume", "challenger"}), files)
+    return fingerprint(settings.model_dump(exclude=_WITHOUT_EFFECT), files)
 
 
 def _save(model: DWC, history: list[loop.Figures]) -> None:

@@ -111,4 +111,12 @@ class Train(Section):
         "auto", description="auto = bf16 where the machine has it"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    pixels: Literal["auto", "disk", "device"] = Field(
+        "auto",
+        description="where the stored images are while training: read from the disk batch by batch, or kept "
+        "whole on the device (CPU: in memory); auto = on a GPU of whose free memory they take at most half",
+    )
+    profile: int = Field(
+        0, ge=0, description="training steps to trace and then to time part by part, at the start; 0 = none"
+    )
     resume: bool = Field(True, description="continue an interrupted training of the same data and parameters")

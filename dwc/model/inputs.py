@@ -23,7 +23,7 @@ def normalise(
     side = pixels.shape[2]
     offset, scale = (_along_a_row(tuple(values), side, pixels.device) for values in (mean, std))
     rows = pixels.flatten(2).float().sub_(offset).div_(scale)
-    return rows.unflatten(2, (side, 3)).permute(0, 3, 1, 2)
+    return rows.view(*pixels.shape).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -113,7 +113,7 @@ class TripletBatches:
         """Batches in an epoch."""
         return self._smallest // self._batch_size
 
-    def epoch(self, number: int) -> Iterator[Batch]:
+    def epoch(self, number: int) -> Generator[Batch]:
         """Yield the batches of epoch `number`, which alone with the seed decides them.
 
         A thread prepares the next ones meanwhile; it ends with this iterator.
@@ -122,7 +122,7 @@ class TripletBatches:
             for batch in prepared:
                 yield self._on_device(batch)
 
-    def _prepared(self, number: int) -> Iterator[_Prepared]:
+    def _prepared(self, number: int) -> Generator[_Prepared]:
         random = np.random.default_rng([self._seed, number])
         generator = torch.Generator().manual_seed(int(random.integers(2**63)))
         rows = self._drawings[number % len(self._drawings)]

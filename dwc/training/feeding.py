@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from queue import SimpleQueue
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -26,7 +26,7 @@ _CHUNK_BYTES = 64 * 2**20
 T = TypeVar("T")
 
 
-def ahead(items: Iterator[T], count: int) -> Iterator[T]:
+def ahead(items: Iterator[T], count: int) -> Generator[T]:
     """Yield `items` in order; a thread takes up to `count` of them before they are asked for.
 
     What `items` raises comes out here, behind the items before it. Whoever stops early closes this iterator:
@@ -97,7 +97,9 @@ class MappedRows:
         self.expect(rows)
         shape = (len(rows), *self._array.shape[1:])
         found = torch.empty(shape, dtype=_TORCH[self._array.dtype.name], pin_memory=pinned)
-        np.take(self._array, rows, axis=0, out=found.numpy(), mode="clip")  # the interpreter is free meanwhile
+        np.take(
+            self._array, rows, axis=0, out=found.numpy(), mode="clip"
+        )  # the interpreter is free meanwhile
         return found
 
 
@@ -105,7 +107,7 @@ _TORCH = {"uint8": torch.uint8, "float32": torch.float32}
 
 
 class Pixels(Protocol):
-    """Where a batch's pixels come from. `fetch` is called by the thread ahead, `send` by the one that trains."""
+    """Where a batch's pixels come from; the thread ahead calls `fetch`, the one that trains `send`."""
 
     def expect(self, rows: Rows) -> None:
         """Say which rows are fetched next."""
@@ -168,5 +170,5 @@ def place_pixels(pixels: AllPixels, device: torch.device, where: Where = "auto")
 
 
 def _fits(size: int, device: torch.device) -> bool:
-    """Whether `size` bytes may lie on the device beside a training; never on a CPU, where the disk's cache is."""
+    """Whether `size` bytes may lie on the device beside a training; on a CPU the system's cache does that."""
     return device.type == "cuda" and size <= SHARE_OF_DEVICE * torch.cuda.mem_get_info(device)[0]
