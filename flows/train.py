@@ -170,7 +170,7 @@ def new_update(settings: Train, bf16: bool) -> loop.Update:
 
 
 def _speed(stage: Stage, model: DWC, bf16: bool) -> Speed:
-    """Who watches the steps: told of their arithmetic and of what the device can do, with a profile if asked."""
+    """Who watches the steps: knows their arithmetic and what the device can do; profiles where asked to."""
     settings, device = stage.params.train, next(model.parameters()).device
     side = settings.augment.side or model.config.resolution
     peak = peak_flops(device, bf16)
