@@ -161,7 +161,7 @@ class TripletBatches:
         """Pixels and CLIP embeddings of images, each mirrored or not, together."""
         mirrored = np.flatnonzero(random.random(len(rows)) < (0.5 if self._flip else 0.0))
         embeddings = self._clip_images.read(rows)
-        embeddings[mirrored] = self._clip_mirrored.read(rows[mirrored])
+        embeddings.numpy()[mirrored] = self._clip_mirrored.read(rows[mirrored]).numpy()
         views = draw_views(
             len(rows),
             self._store.side,

@@ -29,6 +29,9 @@ T = TypeVar("T")
 def ahead(items: Iterator[T], count: int) -> Generator[T]:
     """Yield `items` in order; a thread takes up to `count` of them before they are asked for.
 
+    On a CPU the items' own work must not divide itself among OpenMP's threads, as larger operations of torch
+    do: a second team of them makes the training's wait for each other more slowly, by a quarter of a step.
+
     What `items` raises comes out here, behind the items before it. Whoever stops early closes this iterator:
     the thread has then ended.
     """

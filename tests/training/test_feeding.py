@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from dwc.training import feeding
 from dwc.training.augment import cut_views, draw_views
 from dwc.training.batches import Batch, TripletBatches
 from dwc.training.feeding import DevicePixels, DiskPixels, MappedRows, ahead, place_pixels
+from tests.conftest import ROOT
 from tests.training.test_training import IMAGES, SIDE, run, store
 
 __all__ = ["store"]  # the fixture
@@ -149,6 +153,28 @@ def test_standardised_pixels_lie_channels_last() -> None:
     images = normalise(pixels)
     assert images.is_contiguous(memory_format=torch.channels_last)
     assert images[1, 2, 3, 4] == pytest.approx((pixels[1, 3, 4, 2].item() / 255 - CLIP_MEAN[2]) / CLIP_STD[2])
+
+
+def test_the_thread_ahead_starts_no_team_of_threads(tmp_path: Path) -> None:
+    """A second OpenMP team slows every barrier of the training's own: 2 threads, of which one is the thread."""
+    program = """if True:
+        import os, pathlib, sys, time, torch
+        from benchmarks.feeding import DEMO, Setting, write_store
+        from dwc.training.batches import TripletBatches
+        torch.set_num_threads(2)
+        torch.rand(1000, 1000) @ torch.rand(1000, 1000)  # the training's team
+        store = write_store(pathlib.Path(sys.argv[1]), Setting(**{**vars(DEMO), "images": 200}))
+        fed = TripletBatches(store, store.triplets, batch_size=64, seed=1, flip=True, crop_scale=0.7,
+                             rotation=10.0, device=torch.device("cpu")).epoch(0)
+        before = len(os.listdir("/proc/self/task"))
+        next(fed)
+        time.sleep(0.3)
+        print(len(os.listdir("/proc/self/task")) - before)
+    """
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert int(done.stdout) == 1
 
 
 def test_a_training_that_fails_leaves_no_thread_behind(store: Store, tmp_path: Path) -> None:
