@@ -43,7 +43,7 @@ def learn(params: Path, meeting: Path | None) -> None:
         if rank() == 0:
             logging.getLogger("dwc").addHandler(_Warnings(logging.WARNING))
         lesson = train.load_lesson(settings)
-        model = train.build(settings, lesson.store, device)
+        model = train.new_model(settings, lesson.store, device)
         train.fit(settings, model, lesson, train.shared_checkpoints(settings), log=_log, progress=_progress)
 
 

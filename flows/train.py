@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -26,10 +28,14 @@ from dwc.training import loop
 from dwc.training.batches import TripletBatches, split_holdout
 from dwc.training.captions import with_replaced_texts, without_known_noise
 from dwc.training.checkpoint import Checkpoints, fingerprint
+from dwc.training.feeding import place_pixels
+from dwc.training.flops import peak_flops, step_flops
 from dwc.training.optimiser import LearningRates, build_adam
+from dwc.training.profile import StepProfile
+from dwc.training.speed import Load, Speed
 from dwc.training.start import Selection, build_model, checkpoint_selection, training_triplets
 from dwc.training.step import LossSettings, Optimisers, alternating_step
-from dwc.training.streams import streams_of_ranks
+from dwc.training.streams import Streams, streams_of_ranks
 from dwc.training.together import SharedCheckpoints
 from flows.accelerator import gpu
 from flows.challenger import register_challenger
@@ -39,7 +45,9 @@ from flows.stage import BUILD, Stage, stage
 STORE, FEATURES, CLIP, MODEL = BUILD / "store", BUILD / "features", BUILD / "clip", BUILD / "model"
 CURVE = BUILD / "curves" / "train.csv"
 CHECKPOINTS = BUILD / "checkpoints"
+PROFILE = BUILD / "profile"
 SEED_STEP = 500_009  # between ranks, whose dropout shall differ
+_WITHOUT_EFFECT = {"resume", "challenger", "pixels", "profile"}  # on what is learnt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +75,7 @@ def train(stage: Stage) -> None:
     with gpu():
         if together > 1:
             stage.step(f"Train on {together} devices", _train_together, stage)
-        model = stage.step("Build model", build, settings, lesson.store, device)
+        model = stage.step("Build model", new_model, settings, lesson.store, device)
         checkpoints = Checkpoints(CHECKPOINTS, _identity(settings))
         if together > 1:
             history = stage.step("Take over", _take_over, settings, model, lesson, checkpoints)
@@ -84,6 +92,8 @@ def train(stage: Stage) -> None:
     checkpoints.remove()
     stage.record |= {"selection": settings.select}
     stage.run.log_artifact(CURVE)
+    if PROFILE.is_dir():
+        stage.run.log_artifact(PROFILE, "profile")
     stage.table("epochs", [{name: round(value, 4) for name, value in row.items()} for row in history])
     stage.summary(f"{len(history)} epochs on {len(lesson.learnt):,} triplets: {registered}.")
 
@@ -113,12 +123,14 @@ def _with_captions_of_study(
     return with_replaced_texts(learnt, settings.captions.replaced, settings.seed)
 
 
-def build(settings: Train, store: Store, device: torch.device) -> DWC:
-    """The network with its first weights."""
+def new_model(
+    settings: Train, store: Store, device: torch.device, *, words: int | None = None, clip: Path = CLIP
+) -> DWC:
+    """The network that the parameters ask for, before its first step; words: of the vocabulary."""
     config = ModelConfig(
         backbone=settings.cnn.backbone,
         dim=settings.dim,
-        words=len(Vocabulary.load(STORE / "vocabulary.json")),
+        words=words or len(Vocabulary.load(STORE / "vocabulary.json")),
         word_dim=settings.cnn.word_dim,
         clip_dim=int(store.clip_images.shape[1]),
         resolution=store.side,
@@ -127,13 +139,15 @@ def build(settings: Train, store: Store, device: torch.device) -> DWC:
         image_weight=settings.image_weight,
     )
     return build_model(
-        config, backbone_weights=settings.cnn.weights, clip_folder=CLIP, seed=settings.seed, device=device
+        config, backbone_weights=settings.cnn.weights, clip_folder=clip, seed=settings.seed, device=device
     )
 
 
 def _train(stage: Stage, model: DWC, lesson: Lesson, checkpoints: Checkpoints) -> list[loop.Figures]:
-    report = stage.progress("training steps")
-    return fit(stage.params.train, model, lesson, checkpoints, log=stage.run.log_metrics, progress=report)
+    run, report = stage.run, stage.progress("training steps")
+    return fit(
+        stage.params.train, model, lesson, checkpoints, log=run.log_metrics, progress=report, tag=run.tag
+    )
 
 
 def _train_together(stage: Stage) -> None:
@@ -150,7 +164,7 @@ def _train_together(stage: Stage) -> None:
 
 def _take_over(settings: Train, model: DWC, lesson: Lesson, checkpoints: Checkpoints) -> list[loop.Figures]:
     """The model and the history that several processes have left in the checkpoints."""
-    history = checkpoints.resume(model, _optimisers(model, settings))
+    history = checkpoints.resume(model, new_optimisers(model, settings))
     if len(history) < settings.epochs:
         raise ValueError(f"{CHECKPOINTS}: lacks the last epoch's checkpoint. Run the train stage again.")
     if lesson.selection.selected_by:
@@ -172,8 +186,9 @@ def fit(
     *,
     log: loop.Log,
     progress: loop.Progress,
+    tag: Callable[[dict[str, str]], None] = lambda _: None,
 ) -> list[loop.Figures]:
-    """Train in this process, alone or as a rank; rank 0 validates, logs and shows for all."""
+    """Train in this process, alone or as a rank; rank 0 validates, logs, tags and shows for all."""
     device = next(model.parameters()).device
     bf16 = uses_bf16(settings.precision, device)
     first, selection = rank() == 0, lesson.selection
@@ -181,24 +196,6 @@ def fit(
     if ranks() > 1:
         share_batch_statistics(model)
         streams = streams_of_ranks(model, settings.loss.teacher_image)
-    batches = TripletBatches(
-        lesson.store,
-        lesson.learnt,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        **settings.augment.model_dump(),
-        device=device,
-        rank=rank(),
-        ranks=ranks(),
-    )
-    update = partial(
-        alternating_step,
-        loss=LossSettings(**settings.loss.model_dump()),
-        clip_gradient_norm=settings.optimiser.clip_gradient_norm,
-        bf16=bf16,
-        streams=streams,
-        chunk=settings.chunk,
-    )
     validate = partial(
         heldout_recall,
         store=lesson.store,
@@ -207,13 +204,14 @@ def fit(
         bf16=bf16,
         name=selection.name,
     )
-    return loop.train(
+    speed = _speed(settings, model, bf16, log, tag) if first else None
+    history = loop.train(
         model,
-        batches,
-        _optimisers(model, settings),
+        new_batches(settings, settings.batch_size, lesson.store, lesson.learnt, device),
+        new_optimisers(model, settings),
         epochs=settings.epochs,
         rates=_rates(settings),
-        update=update,
+        update=new_update(settings, bf16, streams),
         validate=validate if first else lambda _: {},
         log=log if first else lambda _, __: None,
         checkpoints=checkpoints,
@@ -221,10 +219,59 @@ def fit(
         selected_by=selection.selected_by if first else None,
         resume=settings.resume,
         progress=progress if first else None,
+        speed=speed,
+    )
+    if speed:
+        speed.close()
+    return history
+
+
+def new_batches(
+    settings: Train, batch_size: int, store: Store, learnt: pd.DataFrame, device: torch.device
+) -> TripletBatches:
+    """Batches of the triplets learnt from, as the parameters ask for them but for their size."""
+    return TripletBatches(
+        store,
+        learnt,
+        batch_size=batch_size,
+        seed=settings.seed,
+        **settings.augment.model_dump(),
+        device=device,
+        rank=rank(),
+        ranks=ranks(),
+        pixels=place_pixels(store.pixels, device, settings.pixels),
     )
 
 
-def _optimisers(model: DWC, settings: Train) -> Optimisers:
+def new_update(settings: Train, bf16: bool, streams: Streams | None = None) -> loop.Update:
+    """The alternating step with the parameters' losses."""
+    return partial(
+        alternating_step,
+        loss=LossSettings(**settings.loss.model_dump()),
+        clip_gradient_norm=settings.optimiser.clip_gradient_norm,
+        bf16=bf16,
+        streams=streams,
+        chunk=settings.chunk,
+    )
+
+
+def _speed(
+    settings: Train, model: DWC, bf16: bool, log: loop.Log, tag: Callable[[dict[str, str]], None]
+) -> Speed:
+    """Who watches the steps: knows their arithmetic and what a device can do; profiles where asked to."""
+    device = next(model.parameters()).device
+    side = settings.augment.side or model.config.resolution
+    peak = peak_flops(device, bf16)
+    flops = step_flops(model.config, settings.batch_size // ranks(), side)
+    log({"speed.step_flops": flops, "speed.peak_flops": peak.flops}, 0)
+    tag({"dwc.peak_flops": peak.source})
+    shutil.rmtree(PROFILE, ignore_errors=True)
+    profile = StepProfile(PROFILE, model, settings.profile, print) if settings.profile else None
+    return Speed(Load(settings.batch_size, flops, peak.flops), device, profile)
+
+
+def new_optimisers(model: DWC, settings: Train) -> Optimisers:
+    """An Adam for each stream."""
     rates, decay = _rates(settings), settings.optimiser.weight_decay
     return Optimisers(
         cnn=build_adam(model.cnn.parameters(), learning_rate=rates.cnn, weight_decay=decay),
@@ -245,7 +292,7 @@ def _rates(settings: Train) -> LearningRates:
 def _identity(settings: Train) -> str:
     """What a checkpoint must agree with. The features stand for the pixels they were computed from."""
     files = [STORE / "triplets.parquet", STORE / "texts.parquet", *sorted(FEATURES.glob("*.npy"))]
-    return fingerprint(settings.model_dump(exclude={"resume", "challenger"}), files)
+    return fingerprint(settings.model_dump(exclude=_WITHOUT_EFFECT), files)
 
 
 def _save(model: DWC, history: list[loop.Figures]) -> None:

@@ -122,4 +122,12 @@ class Train(Section):
         description="rows that go through a device's CNN stream at once: memory for a batch of any size, for "
         "a second forward; null = all. BatchNorm then sees a chunk",
     )
+    pixels: Literal["auto", "disk", "device"] = Field(
+        "auto",
+        description="where the stored images are while training: read from the disk batch by batch, or kept "
+        "whole on the device (CPU: in memory); auto = on a GPU of whose free memory they take at most half",
+    )
+    profile: int = Field(
+        0, ge=0, description="training steps to trace and then to time part by part, at the start; 0 = none"
+    )
     resume: bool = Field(True, description="continue an interrupted training of the same data and parameters")

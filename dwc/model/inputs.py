@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -19,9 +20,16 @@ def normalise(
     std: Sequence[float] = CLIP_STD,
 ) -> Float[Tensor, "batch 3 side side"]:
     """Standardise colour channels, on the device the pixels are on; channels-last in memory."""
-    offset = torch.tensor(mean, device=pixels.device) * 255.0
-    scale = torch.tensor(std, device=pixels.device) * 255.0
-    return ((pixels.float() - offset) / scale).permute(0, 3, 1, 2)
+    side = pixels.shape[2]
+    offset, scale = (_along_a_row(tuple(values), side, pixels.device) for values in (mean, std))
+    rows = pixels.flatten(2).float().sub_(offset).div_(scale)
+    return rows.view(*pixels.shape).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=64)
+def _along_a_row(values: tuple[float, ...], side: int, device: torch.device) -> Float[Tensor, " side_3"]:
+    """Values of the three channels for every pixel of a row: long rows are fast, three numbers are not."""
+    return (torch.tensor(values, device=device) * 255.0).repeat(side)
 
 
 def resize(

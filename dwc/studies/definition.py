@@ -23,7 +23,10 @@ Changes = dict[str, Any]
 System = Literal["fused", "cnn", "clip"]
 SEED = "train.seed"
 _DECISIVE = {"data", "validate_", "preprocess", "embed", "train", "evaluate"}
-_WITHOUT_EFFECT = {"train": {"seed", "resume", "challenger"}, "evaluate": {"top", "bootstrap"}}
+_WITHOUT_EFFECT = {
+    "train": {"seed", "resume", "challenger", "pixels", "profile"},
+    "evaluate": {"top", "bootstrap"},
+}
 
 
 class _Closed(BaseModel):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch import Tensor
 from dwc.model.inputs import normalise
 from dwc.schema import DRAW
 from dwc.store.dataset import Store
-from dwc.training.augment import random_view
+from dwc.training.augment import cut_views, draw_views
+from dwc.training.feeding import MappedRows, Pixels, ahead, place_pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,34 @@ class Batch:
     labels: Int[Tensor, " batch"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Images:
+    """Images of a batch as the host prepares them.
+
+    mirrored: which of them are; views: as `draw_views` draws them; None: the whole images.
+    """
+
+    fetched: Tensor
+    mirrored: Int[Tensor, " some"]
+    views: Float[Tensor, "batch 2 3"] | None
+    embeddings: Float[Tensor, "batch clip_dim"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """A batch as the host prepares it, in memory of the host."""
+
+    reference: _Images
+    target: _Images
+    words: Int[Tensor, "batch words"]
+    mask: Bool[Tensor, "batch words"]
+    clip_text: Float[Tensor, "batch clip_dim"]
+    labels: Int[Tensor, " batch"]
+
+
+AHEAD = 3  # batches that are prepared before they are asked for
+
+
 class TripletBatches:
     """Batches of one epoch after another; an incomplete last batch is left out.
 
@@ -38,7 +68,8 @@ class TripletBatches:
     after the other, and as many batches as the smallest has; flip: mirror each image half of the time;
     crop_scale: smallest share of the area that a crop keeps; rotation: largest turn, degrees; side: of what
     the network sees, pixels (these three for the CNN stream only, CLIP's embeddings being cached); rank,
-    ranks: of several processes each takes its part of every batch that one alone would have.
+    ranks: of several processes each takes its part of every batch that one alone would have; pixels: where
+    they come from, see `place_pixels`; None: the store's file.
     """
 
     def __init__(
@@ -55,6 +86,7 @@ class TripletBatches:
         device: torch.device,
         rank: int = 0,
         ranks: int = 1,
+        pixels: Pixels | None = None,
     ) -> None:
         self._drawings = _drawings(triplets)
         self._smallest = min(len(rows) for rows in self._drawings)
@@ -81,60 +113,103 @@ class TripletBatches:
                 f"multiple of {ranks}."
             )
         self._own = slice(rank * batch_size // ranks, (rank + 1) * batch_size // ranks)
+        self._pixels = pixels or place_pixels(store.pixels, device, "disk")
+        self._clip_images = MappedRows(store.clip_images)
+        self._clip_mirrored = MappedRows(store.clip_mirrored)
+        self._clip_texts = MappedRows(store.clip_texts)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         return self._smallest // self._batch_size
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of epoch `number`, which alone with the seed decides them."""
+    def epoch(self, number: int) -> Generator[Batch]:
+        """Yield the batches of epoch `number`, which alone with the seed decides them.
+
+        A thread prepares the next ones meanwhile; it ends with this iterator.
+        """
+        with closing(ahead(self._prepared(number), AHEAD)) as prepared:
+            for batch in prepared:
+                yield self._on_device(batch)
+
+    def _prepared(self, number: int) -> Generator[_Prepared]:
         random = np.random.default_rng([self._seed, number])
         generator = torch.Generator().manual_seed(int(random.integers(2**63)))
         rows = self._drawings[number % len(self._drawings)]
         order = rows[random.permutation(len(rows))]
+        self._expect(order[: self._batch_size][self._own])
         for start in range(0, len(self) * self._batch_size, self._batch_size):
-            yield self._batch(order[start : start + self._batch_size], random, generator)
+            end = start + self._batch_size
+            self._expect(order[end : end + self._batch_size][self._own])
+            yield self._prepare(order[start:end], random, generator)
 
-    def _batch(
+    def _expect(self, rows: Int[np.ndarray, " batch"]) -> None:
+        """Have the disk look for what a later batch reads."""
+        for images in (self._reference[rows], self._target[rows]):
+            self._pixels.expect(images)
+            self._clip_images.expect(images)
+
+    def _prepare(
         self, rows: Int[np.ndarray, " batch"], random: np.random.Generator, generator: torch.Generator
-    ) -> Batch:
-        reference, clip_reference = self._images(self._reference[rows], random, generator)
-        target, clip_target = self._images(self._target[rows], random, generator)
+    ) -> _Prepared:
+        reference = self._draw(self._reference[rows], random, generator)
+        target = self._draw(self._target[rows], random, generator)
         texts = np.array([random.choice(self._texts[row]) for row in rows])[self._own]
         words, mask = self._store.words(texts)
-        return Batch(
+        return _Prepared(
             reference=reference,
             target=target,
-            words=self._move(words),
-            mask=self._move(mask),
-            clip_reference=clip_reference,
-            clip_text=self._move(torch.from_numpy(self._store.clip_texts[texts])),
-            clip_target=clip_target,
-            labels=self._move(torch.from_numpy(self._labels[rows[self._own]])),
+            words=self._pinned(words),
+            mask=self._pinned(mask),
+            clip_text=self._pinned(self._clip_texts.read(texts)),
+            labels=self._pinned(torch.from_numpy(self._labels[rows[self._own]])),
         )
 
-    def _images(
+    def _draw(
         self, rows: Int[np.ndarray, " batch"], random: np.random.Generator, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "batch 3 side side"], Float[Tensor, "batch clip_dim"]]:
-        """Pixels and CLIP embeddings of images, each mirrored or not, together."""
-        mirrored = (random.random(len(rows)) < (0.5 if self._flip else 0.0))[self._own]
-        batch, rows = len(rows), rows[self._own]
-        pixels = self._move(self._store.images(rows))
-        flips = self._move(torch.from_numpy(mirrored))[:, None, None, None]
-        images = normalise(torch.where(flips, pixels.flip(2), pixels))
-        embeddings = np.where(
-            mirrored[:, None], self._store.clip_mirrored[rows], self._store.clip_images[rows]
-        )
-        views = random_view(
-            images,
+    ) -> _Images:
+        """Pixels and CLIP embeddings of this rank's images of a batch, each mirrored or not, together."""
+        mirrored = np.flatnonzero((random.random(len(rows)) < (0.5 if self._flip else 0.0))[self._own])
+        views = draw_views(
+            len(rows),
+            self._store.side,
             smallest_area=self._crop_scale,
             rotation=self._rotation,
             side=self._side,
             generator=generator,
-            batch=batch,
-            own=self._own,
         )
-        return views, self._move(torch.from_numpy(embeddings))
+        rows = rows[self._own]
+        embeddings = self._clip_images.read(rows)
+        embeddings.numpy()[mirrored] = self._clip_mirrored.read(rows[mirrored]).numpy()
+        return _Images(
+            fetched=self._pixels.fetch(rows),
+            mirrored=self._pinned(torch.from_numpy(mirrored)),
+            views=None if views is None else self._pinned(views[self._own]),
+            embeddings=self._pinned(embeddings),
+        )
+
+    def _on_device(self, batch: _Prepared) -> Batch:
+        return Batch(
+            reference=self._images(batch.reference),
+            target=self._images(batch.target),
+            words=self._move(batch.words),
+            mask=self._move(batch.mask),
+            clip_reference=self._move(batch.reference.embeddings),
+            clip_text=self._move(batch.clip_text),
+            clip_target=self._move(batch.target.embeddings),
+            labels=self._move(batch.labels),
+        )
+
+    def _images(self, images: _Images) -> Float[Tensor, "batch 3 side side"]:
+        """What the CNN stream sees of images."""
+        pixels = self._pixels.send(images.fetched)
+        mirrored = self._move(images.mirrored)
+        pixels[mirrored] = pixels[mirrored].flip(2)
+        seen = normalise(pixels)
+        return seen if images.views is None else cut_views(seen, self._move(images.views), self._side)
+
+    def _pinned(self, tensor: Tensor) -> Tensor:
+        """In memory from which a GPU copies by itself, where there is one."""
+        return tensor.pin_memory() if self._device.type == "cuda" else tensor
 
     def _move(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, non_blocking=True)

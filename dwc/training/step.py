@@ -14,6 +14,7 @@ from dwc.model.losses import Similarity, contrastive_loss, mutual_loss
 from dwc.model.precision import autocast
 from dwc.model.ranks import gather_rows
 from dwc.training.batches import Batch
+from dwc.training.parts import part
 from dwc.training.streams import (
     Embed,
     Embedded,
@@ -78,12 +79,14 @@ def alternating_step(
     cnn, replay = _embed_cnn(streams.cnn, batch, chunk, model.cnn, bf16)
     with autocast(device, bf16):
         clip = gathered(streams.clip(batch))
-    clip_losses = _losses(clip, cnn, labels, loss)
+    with part("losses"):
+        clip_losses = _losses(clip, cnn, labels, loss)
     _update(optimisers.clip, clip_losses, loss.mutual_weight, model.clip, clip_gradient_norm)
 
     with torch.no_grad(), autocast(device, bf16):
         clip = gathered(streams.clip(batch))
-    cnn_losses = _losses(cnn, clip, labels, loss)
+    with part("losses"):
+        cnn_losses = _losses(cnn, clip, labels, loss)
     _update(optimisers.cnn, cnn_losses, loss.mutual_weight, model.cnn, clip_gradient_norm, replay)
     return StepLosses(*(value.detach() for value in (*cnn_losses, *clip_losses)))
 
@@ -127,10 +130,12 @@ def _update(
     replay: Replay | None = None,
 ) -> None:
     contrastive, mutual = losses
-    optimiser.zero_grad(set_to_none=True)
-    (contrastive + mutual_weight * mutual).backward()
-    if replay:
-        replay()
-    if clip_gradient_norm is not None:
-        nn.utils.clip_grad_norm_(stream.parameters(), clip_gradient_norm)
-    optimiser.step()
+    with part("backward"):
+        optimiser.zero_grad(set_to_none=True)
+        (contrastive + mutual_weight * mutual).backward()
+        if replay:
+            replay()
+    with part("optimiser"):
+        if clip_gradient_norm is not None:
+            nn.utils.clip_grad_norm_(stream.parameters(), clip_gradient_norm)
+        optimiser.step()

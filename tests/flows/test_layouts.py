@@ -27,9 +27,7 @@ from dwc.raw.layouts import read
 from dwc.registry.params import flatten
 from dwc.store.dataset import Store
 from dwc.tables.build import load_tables
-from dwc.training.batches import split_holdout
 from dwc.training.checkpoint import Checkpoints
-from dwc.training.start import checkpoint_selection, training_triplets
 from flows import embed, evaluate, preprocess, train, validate
 from flows.stage import BUILD
 from tests.flows.conftest import TINY_CLIP, TINY_PARAMS
@@ -75,11 +73,11 @@ def run_stages(root: Path) -> tuple[Evaluation, dict[str, int]]:
     clip = FrozenClip.create(params.embed.architecture, None)
     embed._save_clip(clip)
     embed._embed(clip, Store(BUILD / "store"), params.embed.batch_size, silent)
-    store = Store(BUILD / "store", BUILD / "features")
-    learnt, held = split_holdout(training_triplets(store), params.train.holdout, params.train.seed)
-    chosen = checkpoint_selection(params.train.select, held, store)
-    model = train._model(params.train, store, torch.device("cpu"))
-    history = train._train(stage, model, store, learnt, chosen, Checkpoints(BUILD / "checkpoints", ""))
+    lesson = train.load_lesson(params.train)
+    store = lesson.store
+    model = train.new_model(params.train, store, torch.device("cpu"))
+    checkpoints = Checkpoints(BUILD / "checkpoints", "")
+    history = train.fit(params.train, model, lesson, checkpoints, log=stage.run.log_metrics, progress=silent)
     train._save(model, history)
     protocol = asked_protocol(params, params.train.select)
     listed = with_left_out(tables.images, tables.left_out.images)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from dwc.training.batches import TripletBatches, split_holdout
 from dwc.training.checkpoint import Checkpoints, fingerprint
 from dwc.training.loop import train
 from dwc.training.optimiser import LearningRates, build_adam, learning_rate_factor
+from dwc.training.speed import Speed
 from dwc.training.start import checkpoint_selection, training_triplets
 from dwc.training.step import LossSettings, Optimisers, alternating_step
 from dwc.training.streams import embed_clip, embed_cnn
@@ -77,9 +78,19 @@ def batches(store: Store) -> TripletBatches:
 UPDATE = partial(alternating_step, loss=LossSettings(), clip_gradient_norm=1.0)
 
 
-def run(store: Store, folder: Path, epochs: int, *, stop_after: int | None = None, **options: object):
+def run(
+    store: Store,
+    folder: Path,
+    epochs: int,
+    *,
+    stop_after: int | None = None,
+    watched: Callable[[DWC], Speed] | None = None,
+    logged: list[tuple[str, float]] | None = None,
+    **options: object,
+):
     """Train; with `stop_after`, as if killed in the epoch after it. Returns the model and its history."""
     model, optimisers = build()
+    speed = watched(model) if watched else None
     calls: list[int] = []
 
     def validate(_: DWC) -> Mapping[str, float]:
@@ -96,11 +107,14 @@ def run(store: Store, folder: Path, epochs: int, *, stop_after: int | None = Non
         rates=LearningRates(cnn=1e-3, clip=1e-3, schedule="cosine", warmup=0.1),
         update=UPDATE,
         validate=validate,
-        log=lambda figures, step: None,
+        log=lambda figures, step: None if logged is None else logged.extend(figures.items()),
         checkpoints=Checkpoints(folder, "this training"),
         seed=1,
+        speed=speed,
         **{"selected_by": "heldout_recall_at_10", **options},
     )
+    if speed:
+        speed.close()
     return model, history
 
 
