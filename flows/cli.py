@@ -50,20 +50,6 @@ def batch_size(
         find_batch_size(root, largest, Console())
 
 
-@app.command()
-def plan(
-    everything: Annotated[bool, typer.Option("--all", help="as if no stage had run yet")] = False,
-) -> None:
-    """Say what `dvc repro` would run, how long it takes and what it needs. Nothing is run."""
-    root = Path.cwd()
-    environment.prepare(root)
-    with errors_in_one_screen():
-        from flows.plan import show_plan
-
-        fits = show_plan(root, Console(), everything=everything)
-    raise typer.Exit(0 if fits else 1)
-
-
 def _run(root: Path, name: str, console: Console) -> int:
     """Run a study; returns 1 where runs failed, 130 after Ctrl-C."""
     from flows.study import run_study

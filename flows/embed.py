@@ -42,7 +42,7 @@ def embed(stage: Stage) -> None:
         history: list[dict[str, float]] = []
         adapt = settings.adapt
         if adapt.text_epochs or adapt.epochs:
-            titled = titled_training_images(load_tables(BUILD / "tables").images)
+            titled = _titled_training_images(load_tables(BUILD / "tables").images)
         if adapt.text_epochs:
             stage.step("Learn words", _learn_words, clip, store, titled, adapt, stage.progress("text steps"))
         if adapt.epochs:
@@ -108,8 +108,7 @@ def _adapt(
     )
 
 
-def titled_training_images(images: pd.DataFrame) -> pd.DataFrame:
-    """Images with a title that are in training lists alone. Raises ValueError where there are none."""
+def _titled_training_images(images: pd.DataFrame) -> pd.DataFrame:
     training = images["galleries"].map(lambda names: any(name.endswith(".train") for name in names))
     elsewhere = images["galleries"].map(lambda names: any(not name.endswith(".train") for name in names))
     titled = images[training & ~elsewhere & images["title"].notna()]

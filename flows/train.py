@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -123,14 +122,12 @@ def _with_captions_of_study(
     return with_replaced_texts(learnt, settings.captions.replaced, settings.seed)
 
 
-def new_model(
-    settings: Train, store: Store, device: torch.device, *, words: int | None = None, clip: Path = CLIP
-) -> DWC:
-    """The network that the parameters ask for, before its first step; words: of the vocabulary."""
+def new_model(settings: Train, store: Store, device: torch.device) -> DWC:
+    """The network that the parameters ask for, before its first step."""
     config = ModelConfig(
         backbone=settings.cnn.backbone,
         dim=settings.dim,
-        words=words or len(Vocabulary.load(STORE / "vocabulary.json")),
+        words=len(Vocabulary.load(STORE / "vocabulary.json")),
         word_dim=settings.cnn.word_dim,
         clip_dim=int(store.clip_images.shape[1]),
         resolution=store.side,
@@ -139,7 +136,7 @@ def new_model(
         image_weight=settings.image_weight,
     )
     return build_model(
-        config, backbone_weights=settings.cnn.weights, clip_folder=clip, seed=settings.seed, device=device
+        config, backbone_weights=settings.cnn.weights, clip_folder=CLIP, seed=settings.seed, device=device
     )
 
 

@@ -162,7 +162,7 @@ def test_the_thread_ahead_starts_no_team_of_threads(tmp_path: Path) -> None:
         from benchmarks.feeding import DEMO, Setting, write_store
         from dwc.training.batches import TripletBatches
         torch.set_num_threads(2)
-        store = write_store(pathlib.Path(sys.argv[1]), Setting(**{**vars(DEMO), "images": 200}))
+        store = write_store(pathlib.Path(sys.argv[1]), Setting(**{**vars(DEMO), "images": 640}))
         fed = TripletBatches(store, store.triplets, batch_size=64, seed=1, flip=True, crop_scale=0.7,
                              rotation=10.0, device=torch.device("cpu"))
         fed._on_device(next(fed._prepared(0)))  # the training's own team
