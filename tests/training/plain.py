@@ -1,7 +1,7 @@
-"""The two streams' training step as METHOD writes it down, with nothing made fast: what the optimised one must equal.
+"""The two streams' training step as METHOD writes it down, with nothing made fast.
 
-It reads the weights of our network, and nothing else of it: plain convolutions over concatenated maps, one word after
-the other and one location after the other, a teacher computed anew instead of shared.
+It reads the weights of our network, and nothing else of it: plain convolutions over concatenated maps, one word
+after the other and one location after the other, a teacher computed anew instead of shared.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def losses(
 def plain_step(
     model: DWC, batch: Batch, optimisers: tuple[torch.optim.Adam, torch.optim.Adam]
 ) -> list[float]:
-    """One alternating step; the losses in the order of `StepLosses`. BatchNorm's running means are not followed."""
+    """One alternating step; the losses in the order of `StepLosses`."""
     of_cnn, of_clip = optimisers
     with torch.no_grad():
         teacher = cnn_embeddings(model, batch)
@@ -144,7 +144,7 @@ def plain_step(
         teacher = clip_embeddings(model, batch)
     cnn = losses(cnn_embeddings(model, batch), teacher, batch.labels)
     updated(of_cnn, cnn)
-    return [float(loss) for loss in (*cnn, *clip)]
+    return [float(loss.detach()) for loss in (*cnn, *clip)]
 
 
 def updated(optimiser: torch.optim.Adam, loss: tuple[Tensor, Tensor]) -> None:
