@@ -192,10 +192,10 @@ def _rewritten(
     """Share of the addition, ReLU(Inception(T2I)), in the edited feature map F', by length of vectors."""
     if attention is None:
         return None
-    visual = F.relu(stream.visual(feature_map))
-    seen_text = attention.text_per_location.unflatten(2, visual.shape[2:])
-    added = F.relu(stream.image_editor.addition(seen_text))
-    kept = stream.image_editor(feature_map, visual, seen_text) - added
+    grid = feature_map.shape[2:]
+    visual = F.relu(stream.visual([feature_map], grid))
+    added = F.relu(stream.image_editor.addition([attention.seen_text], grid))
+    kept = stream.image_editor(feature_map, visual, attention.seen_text) - added
     added, kept = added.float().norm(dim=1), kept.float().norm(dim=1)
     return _as_map(added / (added + kept).clamp(min=1e-12), feature_map.shape[2:])
 

@@ -114,8 +114,7 @@ class CnnStream(nn.Module):
         mask: Bool[Tensor, "batch words"],
     ) -> tuple[FeatureMap, Float[Tensor, "batch dim words"], CrossAttention]:
         """The edited feature map F' and words W', and the attention behind them."""
-        visual = F.relu(self.visual(feature_map))
+        visual = F.relu(self.visual([feature_map], feature_map.shape[2:]))
         attention = cross_attention(words.transpose(1, 2), visual.flatten(2), mask)
-        seen_text = attention.text_per_location.unflatten(2, visual.shape[2:])
-        edited_map = self.image_editor(feature_map, visual, seen_text)
+        edited_map = self.image_editor(feature_map, visual, attention.seen_text)
         return edited_map, self.text_editor(words, attention.image_per_word, mask), attention

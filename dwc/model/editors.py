@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from dwc.model.attention import SeenText
 from dwc.model.layers import Inception
 
 
@@ -26,11 +27,12 @@ class ImageEditor(nn.Module):
         self,
         feature_map: Float[Tensor, "batch channels height width"],
         visual: Float[Tensor, "batch dim height width"],
-        text_per_location: Float[Tensor, "batch dim height width"],
+        seen_text: SeenText,
     ) -> Float[Tensor, "batch channels height width"]:
         """Return the edited feature map F'."""
-        gate = torch.sigmoid(self.gate(torch.cat([visual, text_per_location], dim=1)))
-        return gate * feature_map + F.relu(self.addition(text_per_location))
+        grid = feature_map.shape[2:]
+        gate = torch.sigmoid(self.gate([visual, seen_text], grid))
+        return gate * feature_map + F.relu(self.addition([seen_text], grid))
 
 
 class TextEditor(nn.Module):
@@ -48,5 +50,6 @@ class TextEditor(nn.Module):
         mask: Bool[Tensor, "batch words"],
     ) -> Float[Tensor, "batch dim words"]:
         """Return the edited words W'; padding words stay zero."""
-        gate = torch.sigmoid(self.gate(torch.cat([words, image_per_word], dim=1), mask))
-        return gate * words + F.relu(self.addition(image_per_word, mask))
+        grid = words.shape[2:]
+        gate = torch.sigmoid(self.gate([words, image_per_word], grid, mask))
+        return gate * words + F.relu(self.addition([image_per_word], grid, mask))

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from dwc.model.convolution import SmallMapConv2d
-from dwc.model.ranks import moments_of_all
+from dwc.model.attention import SeenText
+from dwc.model.convolution import SmallMapConv2d, WordConv1d
+from dwc.model.rows import PoolMask, mean_power, normalise_rows
 
-PoolMask = Bool[Tensor, "batch length"]
+Grid = Sequence[int]  # height and width of a map, or the number of words
+Part = Tensor | SeenText  # [batch, channels, *grid]
 
 
 class GeM(nn.Module):
@@ -32,16 +34,8 @@ class GeM(nn.Module):
     ) -> Float[Tensor, "batch dim"]:
         """Pool `x`; positions where `mask` is False take no part."""
         with torch.autocast(x.device.type, enabled=False):
-            x = x.to(torch.promote_types(x.dtype, torch.float32))
-            powers = x.clamp(min=self.eps).pow(self.p).flatten(2)
-            return _masked_mean(powers, mask).pow(1.0 / self.p)
-
-
-def _masked_mean(x: Float[Tensor, "batch dim length"], mask: PoolMask | None) -> Float[Tensor, "batch dim"]:
-    if mask is None:
-        return x.mean(dim=2)
-    weights = mask.unsqueeze(1).to(x.dtype)
-    return (x * weights).sum(dim=2) / weights.sum(dim=2)
+            rows = x.flatten(2).transpose(1, 2)
+            return mean_power(rows, self.p, self.eps, mask).pow(1.0 / self.p)
 
 
 class MaskedBatchNorm1d(nn.BatchNorm1d):
@@ -57,24 +51,28 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         if mask is None:
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
-            x = x.to(torch.promote_types(x.dtype, torch.float32))
-            weights = mask.unsqueeze(1).to(x.dtype)
-            mean, variance = self._batch_statistics(x, weights) if self.training else self._running()
-            scale = self.weight * (variance + self.eps).rsqrt()
-            shifted = (x - mean[:, None]) * scale[:, None] + self.bias[:, None]
-            return shifted * weights
+            rows = x.transpose(1, 2)
+            wide = torch.promote_types(x.dtype, torch.float32)
+            weights = mask.unsqueeze(2).to(wide)
+            rows = rows.to(wide) * weights
+            normal = (
+                self._normal_to_batch(rows, weights) if self.training else self._normal_to_past(rows, weights)
+            )
+            scaled = torch.addcmul(self.bias * weights, normal, self.weight)
+            return scaled.to(x.dtype).transpose(1, 2)
 
-    def _batch_statistics(self, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        count = weights.sum()
-        mean = (x * weights).sum(dim=(0, 2)) / count
-        variance = ((x - mean[:, None]).square() * weights).sum(dim=(0, 2)) / count
-        mean, variance, count = moments_of_all(mean, variance, count)
+    def _normal_to_past(self, rows: Tensor, weights: Tensor) -> Tensor:
+        mean, variance = self._running()
+        return (rows - mean * weights) * (variance + self.eps).rsqrt()
+
+    def _normal_to_batch(self, rows: Tensor, weights: Tensor) -> Tensor:
+        normal, mean, variance, count = normalise_rows(rows, weights, self.eps)
         unbiased = variance * (count / (count - 1).clamp(min=1))
         assert self.momentum is not None and self.num_batches_tracked is not None
         for running, value in zip(self._running(), (mean, unbiased), strict=True):
-            running.lerp_(value.detach().to(running.dtype), self.momentum)
+            running.lerp_(value.to(running.dtype), self.momentum)
         self.num_batches_tracked.add_(1)
-        return mean, variance
+        return normal
 
     def _running(self) -> tuple[Tensor, Tensor]:
         assert self.running_mean is not None and self.running_var is not None
@@ -86,7 +84,7 @@ class ConvBn(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, size: int, dimensions: int) -> None:
         super().__init__()
-        conv = SmallMapConv2d if dimensions == 2 else nn.Conv1d
+        conv = SmallMapConv2d if dimensions == 2 else WordConv1d
         self.conv = conv(inputs, outputs, size, padding=size // 2, bias=False)
         self.bn = nn.BatchNorm2d(outputs) if dimensions == 2 else MaskedBatchNorm1d(outputs)
 
@@ -94,34 +92,85 @@ class ConvBn(nn.Module):
         self, x: Float[Tensor, "batch inputs *positions"], mask: PoolMask | None = None
     ) -> Float[Tensor, "batch outputs *positions"]:
         """Masked positions must be zero in `x` and are zero in the result."""
-        x = self.conv(x)
+        return self.normalise(self.conv(x), mask)
+
+    def normalise(
+        self, x: Float[Tensor, "batch outputs *positions"], mask: PoolMask | None
+    ) -> Float[Tensor, "batch outputs *positions"]:
+        """The BatchNorm alone."""
         normalised: Tensor = self.bn(x, mask) if isinstance(self.bn, MaskedBatchNorm1d) else self.bn(x)
         return normalised
 
+    def pointwise(self, parts: Sequence[Part], grid: Grid) -> Float[Tensor, "batch outputs *positions"]:
+        """The 1×1 convolution alone, of parts that stand one above the other: K·[a; b] = K_a·a + K_b·b."""
+        weight = self.conv.weight.flatten(1)
+        if torch.is_autocast_enabled(weight.device.type):
+            weight = weight.to(torch.get_autocast_dtype(weight.device.type))
+        matrices = weight.split([_channels(part) for part in parts], dim=1)
+        total = sum(_projected(part, matrix) for part, matrix in zip(parts, matrices, strict=True))
+        assert isinstance(total, Tensor)
+        return total.transpose(1, 2).unflatten(2, grid)
+
+
+def _channels(part: Part) -> int:
+    return part.shape[1] if isinstance(part, Tensor) else part.channels
+
+
+def _projected(
+    part: Part, weight: Float[Tensor, "outputs inputs"]
+) -> Float[Tensor, "batch positions outputs"]:
+    if isinstance(part, Tensor):
+        return F.linear(part.flatten(2).transpose(1, 2), weight)
+    return part.projected(weight)
+
 
 class Branch(nn.ModuleList):
-    """Convolutions in sequence with ReLU between them; `sizes` are (channels, kernel side) of each."""
+    """Convolutions in sequence with ReLU between them; `sizes` are (channels, kernel side), the first side 1.
 
-    def __init__(self, inputs: int, sizes: Sequence[tuple[int, int]], dimensions: int) -> None:
+    pooled: between the first convolution and its BatchNorm a position becomes the mean of its neighbourhood;
+    mean and convolution commute, and after the convolution there are fewer channels.
+    """
+
+    def __init__(
+        self, inputs: int, sizes: Sequence[tuple[int, int]], dimensions: int, *, pooled: bool = False
+    ) -> None:
         super().__init__()
         for outputs, side in sizes:
             self.append(ConvBn(inputs, outputs, side, dimensions))
             inputs = outputs
+        self.pooled = pooled
 
     def forward(
-        self, x: Float[Tensor, "batch inputs *positions"], mask: PoolMask | None = None
+        self, parts: Sequence[Part], grid: Grid, mask: PoolMask | None = None
     ) -> Float[Tensor, "batch outputs *positions"]:
-        """Masked positions must be zero in `x` and are zero in the result."""
-        for step, layer in enumerate(self):
-            x = layer(F.relu(x) if step else x, mask)
+        """Masked positions must be zero in `parts` and are zero in the result."""
+        first, *others = self
+        x = first.pointwise(parts, grid)
+        x = first.normalise(neighbourhood_mean(x, mask) if self.pooled else x, mask)
+        for layer in others:
+            x = layer(F.relu(x, inplace=True), mask)
         return x
+
+
+def neighbourhood_mean(
+    x: Float[Tensor, "batch channels *positions"], mask: PoolMask | None
+) -> Float[Tensor, "batch channels *positions"]:
+    """Mean of each position and its neighbours, counting only real positions."""
+    if x.dim() == 4:
+        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    if mask is None:
+        return F.avg_pool1d(x, 3, stride=1, padding=1, count_include_pad=False)
+    weights = mask.unsqueeze(1).to(x.dtype)
+    total = F.avg_pool1d(x * weights, 3, stride=1, padding=1)
+    share = F.avg_pool1d(weights, 3, stride=1, padding=1)
+    return total / share.clamp(min=1.0 / 3.0) * weights
 
 
 class Inception(nn.Module):
     """Four parallel branches, concatenated on channels (METHOD section 1).
 
     1×1 → 3·out/8 | 1×1 → out/2, ReLU, 3×3 → out/4 | 1×1 → out/4, ReLU, 3×3 → out/8, ReLU, 3×3 → out/4 |
-    average of the 3×3 neighbourhood, 1×1 → out/8. `outputs` must be a multiple of 8.
+    1×1 → out/8, average of the 3×3 neighbourhood. `outputs` must be a multiple of 8.
     """
 
     def __init__(self, inputs: int, outputs: int, dimensions: int) -> None:
@@ -135,26 +184,18 @@ class Inception(nn.Module):
             [(2 * eighth, 1), (eighth, 3), (2 * eighth, 3)],
             [(eighth, 1)],
         )
-        self.branches = nn.ModuleList(Branch(inputs, branch, dimensions) for branch in sizes)
-        self.dimensions = dimensions
+        self.branches = nn.ModuleList(
+            Branch(inputs, branch, dimensions, pooled=number == 3) for number, branch in enumerate(sizes)
+        )
 
     def forward(
-        self, x: Float[Tensor, "batch inputs *positions"], mask: PoolMask | None = None
+        self, parts: Sequence[Part], grid: Grid, mask: PoolMask | None = None
     ) -> Float[Tensor, "batch outputs *positions"]:
-        """Masked positions must be zero in `x` and are zero in the result."""
-        inputs = (x, x, x, self._neighbourhood_mean(x, mask))
-        return torch.cat([branch(y, mask) for branch, y in zip(self.branches, inputs, strict=True)], dim=1)
+        """`parts` stand one above the other, `inputs` channels in all; `grid` is the shape of the positions.
 
-    def _neighbourhood_mean(self, x: Tensor, mask: PoolMask | None) -> Tensor:
-        """Mean of each position and its neighbours, counting only real positions."""
-        if self.dimensions == 2:
-            return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-        if mask is None:
-            return F.avg_pool1d(x, 3, stride=1, padding=1, count_include_pad=False)
-        weights = mask.unsqueeze(1).to(x.dtype)
-        total = F.avg_pool1d(x * weights, 3, stride=1, padding=1)
-        share = F.avg_pool1d(weights, 3, stride=1, padding=1)
-        return total / share.clamp(min=1.0 / 3.0) * weights
+        Masked positions must be zero in the parts and are zero in the result.
+        """
+        return torch.cat([branch(parts, grid, mask) for branch in self.branches], dim=1)
 
 
 def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
 from torch import Tensor
 
 
@@ -51,20 +50,9 @@ class _GatherRows(torch.autograd.Function):
         return total.chunk(ranks())[rank()]
 
 
-Moments = tuple[Float[Tensor, " channels"], Float[Tensor, " channels"], Float[Tensor, ""]]
-
-
-def moments_of_all(
-    mean: Float[Tensor, " channels"], variance: Float[Tensor, " channels"], count: Float[Tensor, ""]
-) -> Moments:
-    """Mean, variance (divided by the count) and count over the values of all ranks, from each rank's own.
-
-    With n values in all, n_r of rank r: m = Σ n_r/n·m_r; v = Σ n_r/n·(v_r + (m_r − m)²) (Chan et al., 1983).
-    """
-    if ranks() == 1:
-        return mean, variance, count
-    own = torch.cat([mean, variance, count.detach().reshape(1)])
-    means, variances, counts = gather_rows(own[None]).split([len(mean), len(mean), 1], dim=1)
-    share = counts / counts.sum()
-    total = (share * means).sum(0)
-    return total, (share * (variances + (means - total).square())).sum(0), counts.sum()
+def sum_over_ranks(value: Tensor) -> Tensor:
+    """The sum of a tensor over all ranks; no gradient goes through it."""
+    if ranks() > 1:
+        value = value.clone()
+        dist.all_reduce(value)
+    return value

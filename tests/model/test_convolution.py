@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dwc.model import convolution
 from dwc.model.backbone import Backbone
-from dwc.model.convolution import SMALL_MAP, SmallMapConv2d, use_small_map_convolutions
+from dwc.model.convolution import SMALL_MAP, SmallMapConv2d, WordConv1d, use_small_map_convolutions
 
 
 def with_gradients(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -41,18 +41,34 @@ def test_values_and_gradients_are_those_of_torch(
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
-def test_only_small_maps_are_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_learning_from_small_maps_takes_products(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[torch.Size] = []
-    product = convolution.F.linear
+    products = convolution._gradient_of_weight
     monkeypatch.setattr(
-        convolution.F, "linear", lambda x, weight: calls.append(x.shape) or product(x, weight)
+        convolution, "_gradient_of_weight", lambda x, *rest: calls.append(x.shape) or products(x, *rest)
     )
     layer = SmallMapConv2d(2, 2, 3, padding=1, bias=False)
-    assert SMALL_MAP == 16
-    layer(torch.randn(1, 2, 5, 4))
+    assert SMALL_MAP == 64
+    layer(torch.randn(1, 2, 9, 8)).sum().backward()
     assert calls == []
-    layer(torch.randn(1, 2, 4, 4))
-    assert calls == [(1, 4, 4, 18)]
+    layer(torch.randn(1, 2, 8, 8)).sum().backward()
+    assert calls == [(1, 2, 8, 8)]
+    layer.requires_grad_(False)
+    layer(torch.randn(1, 2, 8, 8, requires_grad=True)).sum().backward()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_values_and_gradients_of_words_are_those_of_torch(size: int, length: int) -> None:
+    torch.manual_seed(0)
+    plain, ours = (
+        kind(6, 10, size, padding=size // 2, bias=False).double() for kind in (nn.Conv1d, WordConv1d)
+    )
+    ours.load_state_dict(plain.state_dict())
+    x = torch.randn(4, length, 6, dtype=torch.float64).transpose(1, 2)
+    for found, expected in zip(with_gradients(ours, x), with_gradients(plain, x), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_mixed_precision_gives_what_a_convolution_gives() -> None:

@@ -84,6 +84,9 @@ def test_attention_by_hand() -> None:
     steep = torch.tensor(7.0 / 4).exp() / (torch.tensor(7.0 / 4).exp() + 1)
     torch.testing.assert_close(found.spatial_attention[0, 0], torch.stack([steep, 1 - steep]))
     assert not found.image_per_word[0, :, 2].any()
+    torch.testing.assert_close(
+        found.seen_text.projected(torch.eye(2))[0, 0], torch.stack([7 * high, 7 * (1 - high)])
+    )
 
 
 def test_inception_concatenates_four_branches_and_rejects_odd_sizes() -> None:

@@ -69,26 +69,27 @@ MUTATIONS = {
         CNN, "CnnStream.compose", "self.text_pool(states, mask)", "self.text_pool(states)", padding_errors
     ),
     "padding is edited": Mutation(
-        EDITOR, "TextEditor.forward", "self.gate(torch.cat([words, image_per_word], dim=1), mask)",
-        "self.gate(torch.cat([words, image_per_word], dim=1), None)", padding_errors,
+        EDITOR, "TextEditor.forward", "self.gate([words, image_per_word], grid, mask)",
+        "self.gate([words, image_per_word], grid, None)", padding_errors,
     ),
     "padding counts in averages": Mutation(
-        "dwc.model.layers", "Inception._neighbourhood_mean", "if mask is None", "if True", padding_errors
+        "dwc.model.layers", "neighbourhood_mean", "if mask is None", "if True", padding_errors
     ),
     "border counts in averages": Mutation(
-        "dwc.model.layers", "Inception._neighbourhood_mean",
+        "dwc.model.layers", "neighbourhood_mean",
         "F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)",
         "F.avg_pool2d(x, 3, stride=1, padding=1)",
     ),
     "no ReLU on V": Mutation(
-        CNN, "CnnStream._edit", "F.relu(self.visual(feature_map))", "self.visual(feature_map)"
+        CNN, "CnnStream._edit", "F.relu(self.visual([feature_map], feature_map.shape[2:]))",
+        "self.visual([feature_map], feature_map.shape[2:])",
     ),
     "no ReLU on the image's addition": Mutation(
-        EDITOR, "ImageEditor.forward", "F.relu(self.addition(text_per_location))",
-        "self.addition(text_per_location)",
+        EDITOR, "ImageEditor.forward", "F.relu(self.addition([seen_text], grid))",
+        "self.addition([seen_text], grid)",
     ),
     "image gate reads the text first": Mutation(
-        EDITOR, "ImageEditor.forward", "[visual, text_per_location]", "[text_per_location, visual]"
+        EDITOR, "ImageEditor.forward", "[visual, seen_text]", "[seen_text, visual]"
     ),
     "text gate forgets the words": Mutation(EDITOR, "TextEditor.forward", "gate * words", "gate"),
     "target pooled as reference": Mutation(CNN, "CnnStream.embed", "self.target_pool", "self.image_pool"),
