@@ -18,7 +18,7 @@ import numpy as np
 
 KEY_BYTES = 16
 
-Row = np.ndarray[Any, Any]
+Row = np.ndarray
 
 
 def keys_file(file: Path) -> Path:

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -286,7 +287,7 @@ def test_too_many_at_once_are_sent_away_and_the_others_answered(
         return answer(batch)
 
     monkeypatch.setattr(service, "answer", slowly)
-    monkeypatch.setattr(guards.Guards.__init__, "__kwdefaults__", {"hosts": None, "at_once": 4})
+    monkeypatch.setattr("dwc.serving.app.Guards", partial(guards.Guards, at_once=4))
     with TestClient(create_app(service)) as client, ThreadPoolExecutor(10) as pool:
         waiting = [pool.submit(client.post, "/api/search", json=question()) for _ in range(10)]
         while sum(future.done() for future in waiting) < 6:
