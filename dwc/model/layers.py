@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -109,7 +110,8 @@ class ConvBn(nn.Module):
         matrices = weight.split([_channels(part) for part in parts], dim=1)
         total = sum(_projected(part, matrix) for part, matrix in zip(parts, matrices, strict=True))
         assert isinstance(total, Tensor)
-        return total.transpose(1, 2).unflatten(2, grid)
+        product: Tensor = total.transpose(1, 2).unflatten(2, grid)
+        return product
 
 
 def _channels(part: Part) -> int:
@@ -144,7 +146,7 @@ class Branch(nn.ModuleList):
         self, parts: Sequence[Part], grid: Grid, mask: PoolMask | None = None
     ) -> Float[Tensor, "batch outputs *positions"]:
         """Masked positions must be zero in `parts` and are zero in the result."""
-        first, *others = self
+        first, *others = cast(list[ConvBn], list(self))
         x = first.pointwise(parts, grid)
         x = first.normalise(neighbourhood_mean(x, mask) if self.pooled else x, mask)
         for layer in others:

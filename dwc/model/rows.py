@@ -30,12 +30,15 @@ def mean_power(
 
 
 class NormalRows(NamedTuple):
-    """Rows less their mean, over their standard deviation; and what of, which gets no gradient."""
+    """Rows less their mean, over their standard deviation; and both, which get no gradient.
+
+    rows: how many were counted.
+    """
 
     normal: Float[Tensor, "batch positions channels"]
     mean: Float[Tensor, " channels"]
     variance: Float[Tensor, " channels"]
-    count: Float[Tensor, ""]
+    rows: Float[Tensor, ""]
 
 
 def normalise_rows(
