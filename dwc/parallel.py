@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+@runtime_checkable
 class Named(Protocol):
     """An item with a name for people."""
 
@@ -23,6 +24,7 @@ class Named(Protocol):
 N = TypeVar("N", bound=Named)
 
 
+@runtime_checkable
 class Spread(Protocol):
     """Runs work on every item, on other machines perhaps, and yields what it returns in the items' order."""
 

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Generator, Iterator
 from queue import SimpleQueue
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ class MappedRows:
     other; `expect` tells it earlier still.
     """
 
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+    def __init__(self, array: np.ndarray) -> None:
         self._array = array
         self._row_bytes = array.nbytes // max(1, len(array))
         self._file: int | None = None
@@ -109,6 +109,7 @@ class MappedRows:
 _TORCH = {"uint8": torch.uint8, "float32": torch.float32}
 
 
+@runtime_checkable
 class Pixels(Protocol):
     """Where a batch's pixels come from; the thread ahead calls `fetch`, the one that trains `send`."""
 

@@ -40,7 +40,7 @@ def test_one_that_does_not_fit_is_the_last() -> None:
 
 def test_one_that_would_need_too_much_is_not_tried() -> None:
     paces = {8: 10, 16: 20, 32: 40, 64: 80}
-    assert sizes(tried(paces, memory=132)) == [8, 16, 32]
+    assert sizes(tried(paces, memory=132.0)) == [8, 16, 32]
     assert sizes(tried(paces, memory=131.9)) == [8, 16]
 
 
