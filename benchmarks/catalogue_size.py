@@ -10,26 +10,33 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.results import arguments, report
 from benchmarks.stages import SMALL_CLIP, STAGES, link_pictures, new_project, run_stage
 
+T = TypeVar("T")
+
 
 def write_fashioniq(annotations: Path, photographs: Path, data: Path, share: float) -> int:
-    """Write a FashionIQ folder with a share of every image list; returns its number of images."""
-    kept: dict[str, set[str]] = {}
+    """Write a FashionIQ folder with a share of every list of triplets and of images; returns its images."""
+    images: set[str] = set()
     for split in sorted((annotations / "image_splits").iterdir()):
+        captions = f"cap.{split.name.removeprefix('split.')}"
+        records = first(json.loads((annotations / "captions" / captions).read_text()), share)
         names = json.loads(split.read_text())
-        kept[split.name.removeprefix("split.")] = set(names[: round(share * len(names))])
-        write(data / "image_splits" / split.name, names[: round(share * len(names))])
-    for captions in sorted((annotations / "captions").iterdir()):
-        known = kept[captions.name.removeprefix("cap.")]
-        records = json.loads(captions.read_text())
-        whole = [r for r in records if {r["candidate"], r.get("target") or r["candidate"]} <= known]
-        write(data / "captions" / captions.name, whole)
-    images = sorted(set().union(*kept.values()))
-    link_pictures(photographs, images, data / "images")
+        used = {record[end] for record in records for end in ("candidate", "target") if record.get(end)}
+        filled = used | set(first([name for name in names if name not in used], share, less=len(used)))
+        write(data / "image_splits" / split.name, [name for name in names if name in filled])
+        write(data / "captions" / captions, records)
+        images |= filled
+    link_pictures(photographs, sorted(images), data / "images")
     return len(images)
+
+
+def first(entries: list[T], share: float, less: int = 0) -> list[T]:
+    """The beginning of a list: a share of it, and `less` entries less than a share of both."""
+    return entries[: max(0, round(share * (len(entries) + less)) - less)]
 
 
 def write(file: Path, content: object) -> None:
@@ -42,7 +49,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--annotations", type=Path, required=True, help="FashionIQ's folder of annotations")
     parser.add_argument("--photographs", type=Path, required=True, help="folder of any photographs")
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.1, 1.0], help="of every image list")
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.1, 0.3, 1.0], help="of every list")
     parser.add_argument("--resolution", type=int, default=224)
     parser.add_argument("--set", dest="overrides", nargs="*", default=[*SMALL_CLIP])
     options = parser.parse_args()
