@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dwc.mapped import let_go
 from dwc.store.pixels import AllPixels
 from dwc.store.rows import KEY_BYTES, KnownRows, RowWriter
 
@@ -47,6 +48,10 @@ def build_features(
         batch = torch.from_numpy(np.array(pixels[list(rows)]))
         return tuple(encode_images(view).cpu().numpy() for view in (batch, batch.flip(2)))
 
+    def report_images(done: int) -> None:
+        let_go(pixels)
+        report(0)(done)
+
     def embed_texts(rows: Sequence[int]) -> tuple[Encoded, ...]:
         return (encode_texts([texts[row] for row in rows]).cpu().numpy(),)
 
@@ -61,7 +66,7 @@ def build_features(
         folder,
         earlier,
         batch_size,
-        report(0),
+        report_images,
     )
     _embed(
         (TEXTS,),
