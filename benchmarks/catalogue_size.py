@@ -10,10 +10,10 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmarks.results import arguments, report
-from benchmarks.stages import SMALL_CLIP, STAGES, link_pictures, new_project, run_stage
+from benchmarks.stages import SMALL_CLIP, STAGES, line, link_pictures, new_project, run_stage
 
 T = TypeVar("T")
 
@@ -71,8 +71,21 @@ def main() -> None:
         rows,
         write=options.write,
         notes=f"With {', '.join(options.overrides)}; {os.cpu_count()} cores. Where the machine had other work "
-        "too, only the processor seconds say something.",
+        f"too, only the processor seconds say something. {fitted(rows)}",
     )
+
+
+def fitted(rows: list[list[Any]]) -> str:
+    """Lines through processor seconds and peak memory of each stage, where there is more than one size."""
+    lines = []
+    for stage in STAGES:
+        sizes, seconds, memory = ([row[column] for row in rows if row[0] == stage] for column in (1, 3, 5))
+        if len(set(sizes)) > 1:
+            (fixed, each), (held, more) = line(sizes, seconds), line(sizes, memory)
+            lines.append(
+                f"{stage} {fixed:.1f} s + {1000 * each:.2f} s and {held:,.0f} MB {1000 * more:+.2f} MB"
+            )
+    return f"Fitted, the second term for every 1,000 images: {'; '.join(lines)}." if lines else ""
 
 
 if __name__ == "__main__":
