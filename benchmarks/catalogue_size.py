@@ -70,8 +70,8 @@ def main() -> None:
         ["stage", "images", "seconds", "processor seconds", "images a processor second", "peak memory, MB"],
         rows,
         write=options.write,
-        notes=f"With {', '.join(options.overrides)}; {os.cpu_count()} cores. Where the machine had other work "
-        f"too, only the processor seconds say something. {fitted(rows)}",
+        notes=f"With {', '.join(options.overrides)}; {os.cpu_count()} cores. Where the machine had other "
+        f"work too, only the processor seconds say something. {fitted(rows)}",
     )
 
 
