@@ -39,10 +39,10 @@ def _products(queries: Tensor, gallery: Tensor) -> None:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--queries", type=int, default=2_000)
-    parser.add_argument("--gallery", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--queries", type=int, default=10_000)
+    parser.add_argument("--gallery", type=int, nargs="+", default=[100_000])
     parser.add_argument("--dim", type=int, default=2048)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
     faiss.omp_set_num_threads(torch.get_num_threads())
     rows = []

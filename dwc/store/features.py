@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dwc.mapped import let_go
 from dwc.store.pixels import AllPixels, open_pixels
 from dwc.store.rows import KEY_BYTES, KnownRows, RowWriter
 
@@ -125,6 +126,7 @@ def embed_shard(
 def _images(pixels: AllPixels, encoder: str, encode: EncodeImages, file: Path) -> _Source:
     def embed(rows: Sequence[int]) -> tuple[Encoded, ...]:
         batch = torch.from_numpy(np.array(pixels[list(rows)]))
+        let_go(pixels)
         return tuple(encode(view).cpu().numpy() for view in (batch, batch.flip(2)))
 
     return _Source(

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from dwc.mapped import let_go
+
 KEY_BYTES = 16
 
 Row = np.ndarray
@@ -50,7 +52,9 @@ class KnownRows:
 
     def __getitem__(self, key: bytes) -> Row:
         assert self._rows is not None
-        return np.array(self._rows[self._places[key]])
+        row = np.array(self._rows[self._places[key]])
+        let_go(self._rows)
+        return row
 
 
 class RowWriter:

@@ -1,3 +1,6 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -75,6 +78,42 @@ def test_rank_is_exact_beyond_the_top_list():
 def test_a_diverged_model_is_refused():
     with pytest.raises(ValueError, match="gallery embedding is not finite"):
         search([[1.0]], [[float("nan")]], hits=[0])
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_a_gallery_on_disk_is_ranked_as_one_in_memory(tmp_path: Path, kind):
+    random = np.random.default_rng(0)
+    embeddings = random.integers(-3, 4, (300, 8)).astype(kind)  # exact in both formats, with many ties
+    np.save(tmp_path / "gallery.npy", embeddings)
+    queries = torch.from_numpy(random.integers(-3, 4, (20, 8)).astype(np.float32))
+    options = {
+        "labels": torch.arange(300) % 90,
+        "target_labels": torch.arange(20),
+        "masked": torch.arange(20) + 5,
+        "top": 7,
+        "query_block": 8,
+        "gallery_block": 64,
+    }
+    held = rank(queries, torch.from_numpy(embeddings.astype(np.float32)), **options)
+    mapped = rank(queries, np.load(tmp_path / "gallery.npy", mmap_mode="r"), **options)
+    assert torch.equal(held.top_positions, mapped.top_positions)
+    assert torch.equal(held.top_scores, mapped.top_scores)
+    assert torch.equal(held.rank_of_hit, mapped.rank_of_hit)
+
+
+def test_a_defect_in_any_block_of_a_gallery_on_disk_is_found(tmp_path: Path):
+    embeddings = np.ones((100, 2), dtype=np.float32)
+    embeddings[77, 1] = np.inf
+    np.save(tmp_path / "gallery.npy", embeddings)
+    with pytest.raises(ValueError, match="gallery embedding is not finite"):
+        rank(
+            torch.ones(1, 2),
+            np.load(tmp_path / "gallery.npy", mmap_mode="r"),
+            labels=torch.arange(100),
+            target_labels=torch.tensor([0]),
+            masked=torch.tensor([-1]),
+            gallery_block=16,
+        )
 
 
 def brute_force(queries, gallery, labels, targets, masked, top):
