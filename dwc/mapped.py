@@ -14,5 +14,8 @@ def let_go(array: np.ndarray[Any, Any]) -> None:
     A page counts as the process's memory from its first reading to the end of the mapping, so reading through
     an array takes as much memory as the array is large. The system's cache keeps what it has room for.
     """
-    if isinstance(array, np.memmap) and isinstance(array.base, mmap):
-        array.base.madvise(MADV_DONTNEED)
+    mapping: Any = array
+    while isinstance(mapping, np.ndarray):  # rows of an array are a view of it
+        mapping = mapping.base
+    if isinstance(mapping, mmap):
+        mapping.madvise(MADV_DONTNEED)

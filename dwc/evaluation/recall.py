@@ -217,7 +217,7 @@ def _above(
     return query[some], chunk[some] * width + place
 
 
-def _pack(scores: Float[Tensor, "*shape"], positions: Int[Tensor, " _"]) -> Int[Tensor, "*shape"]:
+def _pack(scores: Float[Tensor, "*shape"], positions: Int[Tensor, "*positions"]) -> Int[Tensor, "*shape"]:
     """One integer for each image that sorts by score first and, at equal scores, puts earlier images higher.
 
     The bits of a float32, read as an integer, sort like the float if the lower bits of negatives are flipped.
