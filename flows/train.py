@@ -12,7 +12,6 @@ from prefect import flow
 from dwc.config import Train
 from dwc.evaluation.heldout import heldout_recall
 from dwc.files import atomic_file, atomic_folder
-from dwc.memory import keep_freed_memory
 from dwc.model.bundle import save_bundle
 from dwc.model.dwc import DWC, ModelConfig
 from dwc.model.precision import pick_device, uses_bf16
@@ -41,7 +40,6 @@ def train(stage: Stage) -> None:
     """Train, keep the chosen epoch, and, but for a study, register the model with its gallery."""
     settings = stage.params.train
     device = pick_device(settings.device)
-    keep_freed_memory()
     store = Store(STORE, FEATURES)
     tables = load_tables(BUILD / "tables")
     holdout = 0.0 if settings.select == "evaluation" else settings.holdout
