@@ -121,9 +121,9 @@ def main() -> None:
         ],
         rows,
         write=options.write,
-        notes="Both streams with both updates and their optimisers; a backbone runs forward and backward over the "
-        "same images, in the same two batches, channels-last, in training mode, without an update. None is "
-        "compiled. The goal is 1.15; docs/log.md, 2026-11-25, says where the rest goes. "
+        notes="Both streams with both updates and optimisers; a backbone runs forward and backward over "
+        "the same images, in the same two batches, channels-last, in training mode, without an update. None "
+        "is compiled. The goal is 1.15; docs/log.md, 2026-11-25, says where the rest goes. "
         "The released code's step was measured at 3.2 (float32) and 6.5 (bf16) bare backbones, at batch 8 on "
         "two cores of another machine: an earlier figure, not one of this run.",
     )
