@@ -11,7 +11,6 @@ import torchvision
 from torch import Tensor, nn
 
 from benchmarks.results import arguments, medians, report
-from dwc.memory import keep_freed_memory
 from dwc.model.dwc import DWC, ModelConfig
 from dwc.model.precision import autocast
 from dwc.training.batches import Batch
@@ -24,7 +23,7 @@ WORDS, LENGTH = 2_000, 20
 def measure(
     config: ModelConfig, batch_size: int, *, bf16: bool, device: torch.device, repeats: int
 ) -> dict[str, float]:
-    """Median seconds of a step, of torchvision's backbone and of ours, on a batch that lies in memory."""
+    """Median seconds of a step, of torchvision's bare backbone and of ours, on a batch in memory."""
     torch.manual_seed(0)
     model = DWC(config).to(device, memory_format=torch.channels_last).train()
     optimisers = Optimisers(
@@ -92,7 +91,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
-    keep_freed_memory()
     device = torch.device(options.device)
     paper = ModelConfig(
         backbone="resnet50", dim=1024, words=WORDS, word_dim=512, clip_dim=1024, resolution=224
@@ -123,11 +121,11 @@ def main() -> None:
         ],
         rows,
         write=options.write,
-        notes="Both streams with both updates and their optimisers; a backbone runs forward and backward "
-        "over the same images, in the same two batches, channels-last, in training mode, without an update. "
-        "None is compiled; all keep freed memory. The goal is 1.15 (docs/log.md, 2026-11-25, says where the "
-        "rest goes). The released code's step was measured at 3.2 (float32) and 6.5 (bf16) bare backbones, "
-        "at batch 8 on two cores of another machine: an earlier figure, not one of this run.",
+        notes="Both streams with both updates and optimisers; a backbone runs forward and backward over "
+        "the same images, in the same two batches, channels-last, in training mode, without an update. None "
+        "is compiled. The goal is 1.15; docs/log.md, 2026-11-25, says where the rest goes. "
+        "The released code's step was measured at 3.2 (float32) and 6.5 (bf16) bare backbones, at batch 8 on "
+        "two cores of another machine: an earlier figure, not one of this run.",
     )
 
 

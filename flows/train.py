@@ -15,7 +15,6 @@ from prefect.logging import get_run_logger
 from dwc.config import Train
 from dwc.evaluation.heldout import heldout_recall
 from dwc.files import atomic_file, atomic_folder
-from dwc.memory import keep_freed_memory
 from dwc.model.bundle import save_bundle
 from dwc.model.dwc import DWC, ModelConfig
 from dwc.model.precision import pick_device, uses_bf16
@@ -187,7 +186,6 @@ def fit(
     tag: Callable[[dict[str, str]], None] = lambda _: None,
 ) -> list[loop.Figures]:
     """Train in this process, alone or as a rank; rank 0 validates, logs, tags and shows for all."""
-    keep_freed_memory()
     device = next(model.parameters()).device
     bf16 = uses_bf16(settings.precision, device)
     first, selection = rank() == 0, lesson.selection

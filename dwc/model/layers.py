@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -93,7 +93,8 @@ class ConvBn(nn.Module):
         self, x: Float[Tensor, "batch inputs *positions"], mask: PoolMask | None = None
     ) -> Float[Tensor, "batch outputs *positions"]:
         """Masked positions must be zero in `x` and are zero in the result."""
-        return self.normalise(self.conv(x), mask)
+        convolved: Tensor = self.conv(x)
+        return self.normalise(convolved, mask)
 
     def normalise(
         self, x: Float[Tensor, "batch outputs *positions"], mask: PoolMask | None
@@ -108,10 +109,10 @@ class ConvBn(nn.Module):
         if torch.is_autocast_enabled(weight.device.type):
             weight = weight.to(torch.get_autocast_dtype(weight.device.type))
         matrices = weight.split([_channels(part) for part in parts], dim=1)
-        total = sum(_projected(part, matrix) for part, matrix in zip(parts, matrices, strict=True))
-        assert isinstance(total, Tensor)
-        product: Tensor = total.transpose(1, 2).unflatten(2, grid)
-        return product
+        projected = [_projected(part, matrix) for part, matrix in zip(parts, matrices, strict=True)]
+        total: Tensor = functools.reduce(torch.add, projected)
+        positions: Tensor = total.transpose(1, 2).unflatten(2, grid)
+        return positions
 
 
 def _channels(part: Part) -> int:
@@ -146,7 +147,7 @@ class Branch(nn.ModuleList):
         self, parts: Sequence[Part], grid: Grid, mask: PoolMask | None = None
     ) -> Float[Tensor, "batch outputs *positions"]:
         """Masked positions must be zero in `parts` and are zero in the result."""
-        first, *others = cast(list[ConvBn], list(self))
+        first, *others = (layer for layer in self if isinstance(layer, ConvBn))
         x = first.pointwise(parts, grid)
         x = first.normalise(neighbourhood_mean(x, mask) if self.pooled else x, mask)
         for layer in others:

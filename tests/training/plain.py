@@ -1,7 +1,7 @@
 """The two streams' training step as METHOD writes it down, with nothing made fast.
 
-It reads the weights of our network, and nothing else of it: plain convolutions over concatenated maps, one
-word after the other and one location after the other, a teacher computed anew instead of shared.
+It reads the weights of our network, and nothing else of it: plain convolutions over concatenated maps, loops
+over words and locations, a teacher computed anew instead of shared.
 """
 
 from __future__ import annotations
