@@ -30,15 +30,22 @@ R = TypeVar("R")
 def on_cluster(flow: Flow[[], Any]) -> Flow[[], Any]:
     """The flow of a stage, with the cluster of DWC_DASK_SCHEDULER where that is set and of use to it.
 
-    Raises ValueError where Prefect's part for Dask is not installed.
+    Raises ValueError where Prefect's part for Dask is not installed, or nobody answers at the address.
     """
     address = os.environ.get(SCHEDULER)
     if not address or flow.name not in SPREADING:
         return flow
     try:
+        from distributed import Client
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
         raise ValueError(f"{SCHEDULER} is set, but {error.name} is missing. Install dwc[cluster].") from error
+    try:
+        Client(address, set_as_default=False).close()
+    except OSError as error:
+        raise ValueError(
+            f"{SCHEDULER} = {address}: no Dask scheduler answers there. Start one, or unset it."
+        ) from error
     return flow.with_options(task_runner=cast(TaskRunner[Any], DaskTaskRunner(address=address)))
 
 
@@ -56,16 +63,10 @@ def spread() -> Spread | None:
 
 
 def _threads(runner: Any) -> int:
-    """Threads of the runner's Dask cluster, 0 where it has none. Raises ValueError where nobody answers."""
+    """Threads of the runner's Dask cluster, 0 where it has none. Raises ValueError where it has no workers."""
     if not hasattr(runner, "client"):
         return 0
-    try:
-        threads = sum(runner.client.nthreads().values())
-    except OSError as error:
-        raise ValueError(
-            f"{SCHEDULER} = {runner.address}: no Dask scheduler answers there ({error}). Start one, or "
-            "unset it."
-        ) from error
+    threads = sum(runner.client.nthreads().values())
     if not threads:
         raise ValueError(f"{SCHEDULER} = {runner.address}: the scheduler has no workers. Start some.")
     return int(threads)

@@ -260,7 +260,7 @@ def _speed(
     side = settings.augment.side or model.config.resolution
     peak = peak_flops(device, bf16)
     flops = step_flops(model.config, settings.batch_size // ranks(), side)
-    log({"speed.step_flops": flops, "speed.peak_flops": peak.flops}, 0)
+    log({"speed.step_flops": float(flops), "speed.peak_flops": peak.flops}, 0)
     tag({"dwc.peak_flops": peak.source})
     shutil.rmtree(PROFILE, ignore_errors=True)
     profile = StepProfile(PROFILE, model, settings.profile, print) if settings.profile else None
