@@ -41,7 +41,7 @@ def on_cluster(flow: Flow[[], Any]) -> Flow[[], Any]:
     except ImportError as error:
         raise ValueError(f"{SCHEDULER} is set, but {error.name} is missing. Install dwc[cluster].") from error
     try:
-        Client(address, set_as_default=False).close()
+        Client(address, set_as_default=False).close()  # type: ignore[no-untyped-call]
     except OSError as error:
         raise ValueError(
             f"{SCHEDULER} = {address}: no Dask scheduler answers there. Start one, or unset it."
@@ -63,7 +63,7 @@ def spread() -> Spread | None:
 
 
 def _threads(runner: Any) -> int:
-    """Threads of the runner's Dask cluster, 0 where it has none. Raises ValueError where it has no workers."""
+    """Threads of the runner's Dask cluster, 0 where it has none. Raises ValueError where nobody works."""
     if not hasattr(runner, "client"):
         return 0
     threads = sum(runner.client.nthreads().values())
