@@ -17,17 +17,26 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 _HEADING = "# Measurements\n\nEvery script of this folder writes its table here, one for each machine.\n"
 
 Row = Sequence[str | int | float]
+Clock = Callable[[], float]
 
 
-def medians(functions: Mapping[str, Callable[[], object]], *, repeats: int = 7) -> dict[str, float]:
-    """Median seconds of each function; they take turns, so that what disturbs one disturbs all."""
+def medians(
+    functions: Mapping[str, Callable[[], object]],
+    *,
+    repeats: int = 7,
+    clock: Clock = time.perf_counter,
+) -> dict[str, float]:
+    """Median seconds of each function; they take turns, so that what disturbs one disturbs all.
+
+    clock: `time.process_time` counts processor seconds, where the machine has other work.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for repeat in range(repeats + 1):
         for name, function in functions.items():
-            started = time.perf_counter()
+            started = clock()
             function()
             if repeat:  # the first turn warms caches
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
