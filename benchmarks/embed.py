@@ -79,7 +79,8 @@ def main() -> None:
         rows,
         write=options.write,
         notes=f"{options.images:,} pictures, float32, random weights; pixels stored at the CLIP's own side. "
-        f"The bare forward finds its batches of {options.batch} standardised in memory; the store is read, mirrored, keyed and written.",
+        f"The bare forward finds its batches of {options.batch} standardised in memory; the store is read, "
+        "mirrored, keyed and written.",
     )
 
 
