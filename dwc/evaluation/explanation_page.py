@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 from rich import box
 from rich.console import Group, RenderableType
@@ -19,6 +20,8 @@ from dwc.evaluation.overlay import Picture
 from dwc.files import write_text
 from dwc.html import picture, render
 from dwc.store.dataset import Store
+
+StoredPicture = UInt8[np.ndarray, "_ _ 3"]  # each of its own size
 
 _SIDE = 240  # pixels: results are shown at some 130 CSS pixels
 _BAR = 24  # characters
@@ -42,7 +45,7 @@ def write_page(
     model: str,
     ids: Sequence[str],
     scores: Sequence[float],
-    pictures: Mapping[str, Picture],
+    pictures: Mapping[str, StoredPicture],
     gallery: int,
 ) -> None:
     """Write the page whole or not at all.
@@ -69,7 +72,7 @@ def write_page(
         raise ValueError(f"{file}: cannot be written ({error}). Choose another file.") from error
 
 
-def stored_pictures(folder: Path, image_ids: Sequence[str]) -> dict[str, Picture]:
+def stored_pictures(folder: Path, image_ids: Sequence[str]) -> dict[str, StoredPicture]:
     """Pictures of those images that the image store holds; none where there is no such folder."""
     if not folder.exists():
         return {}
@@ -108,7 +111,7 @@ def _word_table(explanation: Explanation) -> Table:
     return table
 
 
-def _source(pixels: Picture | None) -> str | None:
+def _source(pixels: StoredPicture | None) -> str | None:
     if pixels is None:
         return None
     image = Image.fromarray(np.asarray(pixels))

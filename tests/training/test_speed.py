@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dwc.model.dwc import DWC, ModelConfig
 from dwc.store.dataset import Store
+from dwc.training.batches import Batch, TripletBatches
 from dwc.training.flops import peak_flops, step_flops
 from dwc.training.parts import OTHER, PartClock, part
 from dwc.training.profile import SUMMARY, TRACE, StepProfile, profile_table
@@ -34,9 +36,9 @@ def test_flops_are_those_of_a_step_that_is_done(store: Store) -> None:
 
 
 def test_counting_flops_draws_nothing_and_most_are_the_backbones() -> None:
-    config = ModelConfig(backbone="resnet18", dim=16, words=10, word_dim=8, clip_dim=12, resolution=64)
+    config = ModelConfig(backbone="resnet18", dim=16, words=10, word_dim=8, clip_dim=12, resolution=224)
     before = torch.get_rng_state()
-    counted = step_flops(config, 2, 64)
+    counted = step_flops(config, 2, 224)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.rand(1).device == CPU and type(torch.rand(1)) is torch.Tensor
     network, positions = DWC(config).cnn.backbone, []
@@ -45,7 +47,7 @@ def test_counting_flops_draws_nothing_and_most_are_the_backbones() -> None:
             layer.register_forward_hook(
                 lambda layer, _, out: positions.append(layer.weight.numel() * out[0, 0].numel())
             )
-    network(torch.rand(2, 3, 64, 64))
+    network(torch.rand(2, 3, 224, 224))
     forward = 2 * sum(positions)  # of one image: a product and a sum for each weight and position
     assert 2.8 * 4 * forward < counted < 4.5 * 4 * forward  # four images, forward and twice that backward
 
@@ -60,24 +62,25 @@ def test_what_a_gpu_can_do_is_in_its_data_sheet(monkeypatch: pytest.MonkeyPatch)
     assert peak_flops(torch.device("cuda"), bf16=True) == (989e12, "data sheet of H100, bfloat16")
 
 
-class SlowBatches:
+class SlowBatches(TripletBatches):
     """Three batches, each of which takes its time."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, batch: Batch) -> None:
         self._seconds = seconds
+        self._batch = batch
 
     def __len__(self) -> int:
         return 3
 
-    def epoch(self, number: int):
-        for batch in range(3):
+    def epoch(self, number: int) -> Generator[Batch]:
+        for _ in range(3):
             time.sleep(self._seconds)
-            yield batch
+            yield self._batch
 
 
-def test_figures_of_an_epoch() -> None:
+def test_figures_of_an_epoch(store: Store) -> None:
     speed = Speed(LOAD, CPU)
-    for _ in speed.watched(SlowBatches(0.06), 0):  # type: ignore[arg-type]
+    for _ in speed.watched(SlowBatches(0.06, next(batches(store).epoch(0))), 0):
         time.sleep(0.02)
     figures = speed.figures()
     assert 0.55 < figures["speed.data_stall_share"] < 0.9
