@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from dwc.registry.pages import PAGES
 from flows.environment import prefect_home
 from flows.process import Child, child, ended_by_signal, free_port, without_flow_run
 from flows.server import PORT, new_server, wait_until_ready
-from flows.worker import COMMAND, introduce
+from flows.worker import introduce, worker
 
 MLFLOW_PORT = 5000
 
@@ -30,11 +30,12 @@ def run(root: Path, console: Console | None = None) -> int:
         mlflow_address, mlflow = stack.enter_context(_mlflow(root, free_port(MLFLOW_PORT)))
         os.environ[PAGES] = mlflow_address  # runs link to their pages there
         introduce(root)
-        worker, _ = stack.enter_context(_part(root, "worker", COMMAND))
+        log = stack.enter_context((prefect_home() / "worker.log").open("w", encoding="utf-8"))
+        runs = stack.enter_context(worker(root, log))
         console.print(f"Prefect  {address.removesuffix('/api')}  run the deployment `pipeline` or `refresh`")
         console.print(f"MLflow   {mlflow_address}")
         console.print("Ctrl-C stops everything.")
-        return _watch({"the Prefect server": server, "MLflow": mlflow, "the worker": worker}, console)
+        return _watch({"the Prefect server": server, "MLflow": mlflow, "the worker": runs}, console)
 
 
 def _watch(parts: Mapping[str, Child], console: Console) -> int:
@@ -53,21 +54,16 @@ def _watch(parts: Mapping[str, Child], console: Console) -> int:
 
 
 @contextmanager
-def _part(root: Path, name: str, command: Sequence[str]) -> Iterator[tuple[Child, Path]]:
-    """A server that logs to <Prefect's home>/<name>.log."""
-    log = prefect_home() / f"{name}.log"
-    with (
-        log.open("w", encoding="utf-8") as output,
-        child(command, folder=root, environment=without_flow_run(), stdout=output) as process,
-    ):
-        yield process, log
-
-
-@contextmanager
 def _mlflow(root: Path, port: int) -> Iterator[tuple[str, Child]]:
     address = f"http://127.0.0.1:{port}"
     store = ["--backend-store-uri", tracking.configure(None, root)]
     command = [sys.executable, "-m", "mlflow", "server", *store, "--host", "127.0.0.1", "--port", str(port)]
-    with _part(root, "mlflow", [*command, "--workers", "1"]) as (process, log):
+    log = prefect_home() / "mlflow.log"
+    with (
+        log.open("w", encoding="utf-8") as output,
+        child(
+            [*command, "--workers", "1"], folder=root, environment=without_flow_run(), stdout=output
+        ) as process,
+    ):
         wait_until_ready(f"{address}/health", process, log)
         yield address, process
