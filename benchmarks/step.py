@@ -50,7 +50,7 @@ def measure(
         "backbone": partial(backbone, bare),
         "ours": partial(backbone, model.cnn.backbone),
     }
-    return medians({name: _waited(run, device) for name, run in functions.items()}, repeats=repeats)
+    return medians({name: waited(run, device) for name, run in functions.items()}, repeats=repeats)
 
 
 def draw(config: ModelConfig, batch_size: int, device: torch.device) -> Batch:
@@ -76,7 +76,9 @@ def draw(config: ModelConfig, batch_size: int, device: torch.device) -> Batch:
     )
 
 
-def _waited(function: Callable[[], None], device: torch.device) -> Callable[[], None]:
+def waited(function: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """The function, and then the end of what it has the device do."""
+
     def run() -> None:
         function()
         if device.type == "cuda":

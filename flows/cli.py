@@ -50,6 +50,18 @@ def batch_size(
         find_batch_size(root, largest, Console())
 
 
+@app.command()
+def plan() -> None:
+    """Try every stage on a few triplets, and say what a run takes: time, disk, memory. Nothing is changed."""
+    root = Path.cwd()
+    environment.prepare(root)
+    with errors_in_one_screen():
+        from flows.plan import show_plan
+
+        if not show_plan(root, Console()):
+            raise typer.Exit(1)
+
+
 def _run(root: Path, name: str, console: Console) -> int:
     """Run a study; returns 1 where runs failed, 130 after Ctrl-C."""
     from flows.study import run_study

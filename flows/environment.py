@@ -1,4 +1,4 @@
-"""The process environment of every flow: no telemetry, all homes inside the project.
+"""The process environment of every flow: no telemetry, all homes inside the project, a good neighbour.
 
 Prefect, MLflow and Great Expectations read these variables when they are imported, so `prepare` runs before
 any of them is. Only variables that are not set yet are set: the user's own choice wins.
@@ -23,6 +23,7 @@ QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
+SPIN = {"GOMP_SPINCOUNT": "20000"}  # docs/decisions/072-spinning-threads.md
 SERVER_NOTE = "server.json"
 
 
@@ -30,6 +31,7 @@ def prepare(root: Path) -> None:
     """Set the variables of this process for the project in `root`, and find its running Prefect server."""
     settings = {
         **QUIET,
+        **SPIN,
         "PREFECT_HOME": str(root / ".prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     }

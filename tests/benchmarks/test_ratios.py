@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -12,10 +14,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from benchmarks.feeding import DEMO, write_store
+from benchmarks.feeding import measure as measure_feeding
 from benchmarks.preprocess import bare
 from benchmarks.results import medians
 from benchmarks.stages import line
+from benchmarks.step import measure as measure_step
 from dwc.evaluation.recall import rank
+from dwc.model.dwc import ModelConfig
 from dwc.store.features import build_features
 from dwc.store.pixels import build_pixels
 
@@ -82,6 +88,34 @@ def test_embedding_takes_less_than_twice_the_bare_forward(tmp_path: Path) -> Non
 
     seconds = medians({"ours": ours, "bare": bare_forward}, repeats=5)
     assert seconds["ours"] < 2.0 * seconds["bare"]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Several threads wait for each other on a busy machine, and small operations more than large ones."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_step_takes_less_than_twice_the_bare_backbone() -> None:
+    config = ModelConfig(
+        backbone="resnet18", dim=256, words=2_000, word_dim=128, clip_dim=512, resolution=72, dropout=0.1
+    )
+    seconds = measure_step(config, 16, bf16=False, device=torch.device("cpu"), repeats=3)
+    assert seconds["step"] < 2.0 * seconds["backbone"]
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_real_batches_take_less_than_half_as_long_again_as_a_fixed_one(tmp_path: Path) -> None:
+    setting = replace(DEMO, images=200, batch=16)
+    store = write_store(tmp_path, setting)
+    fixed, fed, _ = measure_feeding(
+        store, setting, torch.device("cpu"), "disk", cold=False, steps=4, repeats=3
+    )
+    assert fed < 1.5 * fixed
 
 
 def test_a_line_goes_through_its_points() -> None:

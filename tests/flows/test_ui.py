@@ -22,6 +22,7 @@ from mlflow.entities import Run
 
 from tests.flows.browsing import browser_page, cancel, custom_run, read_artifact
 from tests.flows.conftest import Workspace, processes_in, read_params
+from tests.sockets import listening
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(3000)]
 
@@ -172,8 +173,9 @@ def test_ctrl_c_ends_a_run_too_and_the_next_start_is_free_of_it(ui: Ui, workspac
         assert set(json.loads(again.ask(TASKS, unchanged)).values()) == {"Cached"}
 
 
-def test_when_one_part_ends_all_do(ui: Ui) -> None:
+def test_it_listens_on_this_machine_only_and_when_one_part_ends_all_do(ui: Ui) -> None:
     family = ui.family()
+    assert listening(process.pid for process in family) == {"127.0.0.1"}
     server = next(process for process in family if "mlflow" in process.cmdline())
     server.kill()
     assert ui.process.wait(120) == 1

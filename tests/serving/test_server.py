@@ -22,6 +22,7 @@ from dwc.registry.versions import register_model
 from dwc.serving.server import _listening
 from tests.serving.shop import NAME, base64_of, question
 from tests.serving.tiny import Tiny
+from tests.sockets import listening
 
 PARAMS = "data: {name: wardrobe}\n"
 
@@ -80,6 +81,7 @@ def server(project: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
 
 def test_what_was_answered_with_success_survives_kill_9(project: Path, tiny: Tiny) -> None:
     with server(project) as (process, address, printed):
+        assert listening([process.pid]) == {"127.0.0.1"}
         assert f"{NAME} version 1 (challenger)" in printed
         assert "12 images, kept in gallery/dwc-wardrobe" in printed
         assert "flat, recall@10 1.000" in printed

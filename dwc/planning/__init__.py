@@ -1,0 +1,1 @@
+"""What the pipeline will cost, before it runs."""
