@@ -9,26 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.results import arguments, medians, report
-from benchmarks.step import LENGTH, WORDS, draw, waited
-from dwc.model.dwc import DWC, ModelConfig
+from benchmarks.step import LENGTH, PAPER, built, draw, waited
+from dwc.model.dwc import DWC
 from dwc.training.batches import Batch
-from dwc.training.optimiser import build_adam
-from dwc.training.step import LossSettings, Optimisers, alternating_step
+from dwc.training.step import LossSettings, alternating_step
 from dwc.training.streams import streams_of
-
-PAPER = ModelConfig(backbone="resnet50", dim=1024, words=WORDS, word_dim=512, clip_dim=1024, resolution=224)
 
 
 def measure(batch_size: int, device: torch.device, repeats: int) -> dict[str, float]:
     """Median seconds of a step with the released code's calls in float32, and of ours in both precisions."""
-    torch.manual_seed(0)
-    model = DWC(PAPER).to(device, memory_format=torch.channels_last).train()
-    optimisers = Optimisers(
-        *(
-            build_adam(stream.parameters(), learning_rate=1e-5, weight_decay=0.0)
-            for stream in (model.cnn, model.clip)
-        )
-    )
+    model, optimisers = built(PAPER, device)
     batch = draw(PAPER, batch_size, device)
     clip = open_clip.create_model("RN50", pretrained=None, device=device).eval()
     tokens = torch.randint(1, 1000, (batch_size, clip.context_length), device=device)

@@ -18,20 +18,14 @@ from dwc.training.optimiser import build_adam
 from dwc.training.step import LossSettings, Optimisers, alternating_step
 
 WORDS, LENGTH = 2_000, 20
+PAPER = ModelConfig(backbone="resnet50", dim=1024, words=WORDS, word_dim=512, clip_dim=1024, resolution=224)
 
 
 def measure(
     config: ModelConfig, batch_size: int, *, bf16: bool, device: torch.device, repeats: int
 ) -> dict[str, float]:
     """Median seconds of a step, of torchvision's bare backbone and of ours, on a batch in memory."""
-    torch.manual_seed(0)
-    model = DWC(config).to(device, memory_format=torch.channels_last).train()
-    optimisers = Optimisers(
-        *(
-            build_adam(stream.parameters(), learning_rate=1e-5, weight_decay=0.0)
-            for stream in (model.cnn, model.clip)
-        )
-    )
+    model, optimisers = built(config, device)
     batch = draw(config, batch_size, device)
     layers = list(getattr(torchvision.models, config.backbone)().children())[:-2]
     bare = nn.Sequential(*layers).to(device, memory_format=torch.channels_last).train()
@@ -51,6 +45,19 @@ def measure(
         "ours": partial(backbone, model.cnn.backbone),
     }
     return medians({name: waited(run, device) for name, run in functions.items()}, repeats=repeats)
+
+
+def built(config: ModelConfig, device: torch.device) -> tuple[DWC, Optimisers]:
+    """A network in training mode, the same at every call, and an optimiser for each stream."""
+    torch.manual_seed(0)
+    model = DWC(config).to(device, memory_format=torch.channels_last).train()
+    optimisers = Optimisers(
+        *(
+            build_adam(stream.parameters(), learning_rate=1e-5, weight_decay=0.0)
+            for stream in (model.cnn, model.clip)
+        )
+    )
+    return model, optimisers
 
 
 def draw(config: ModelConfig, batch_size: int, device: torch.device) -> Batch:
@@ -94,15 +101,12 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     device = torch.device(options.device)
-    paper = ModelConfig(
-        backbone="resnet50", dim=1024, words=WORDS, word_dim=512, clip_dim=1024, resolution=224
-    )
     demo = replace(
-        paper, backbone="resnet18", dim=256, word_dim=128, clip_dim=512, resolution=72, dropout=0.1
+        PAPER, backbone="resnet18", dim=256, word_dim=128, clip_dim=512, resolution=72, dropout=0.1
     )
     rows = []
     for name, config in (
-        ("paper: ResNet-50, 224 px, D = 1024", paper),
+        ("paper: ResNet-50, 224 px, D = 1024", PAPER),
         ("demo: ResNet-18, 72 px, D = 256", demo),
     ):
         for bf16 in (False, True):
