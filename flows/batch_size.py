@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dwc.config import Train, load_params
 from dwc.model.precision import pick_device, uses_bf16
+from dwc.planning.wording import amount
 from dwc.schema import DRAW
 from dwc.store.dataset import Store
 from dwc.training.batch_size import Trial, doubling, free_memory, recommended, try_steps
@@ -53,7 +54,7 @@ def _show(trials: list[Trial], settings: Train, device: torch.device, console: C
     for column in ("batch size", "triplets/s", "memory", ""):
         table.add_column(column, justify="left" if not column else "right")
     for size, pace, memory in trials:
-        row = ("", "does not fit") if pace is None or memory is None else (f"{pace:,.1f}", _size(memory))
+        row = ("", "does not fit") if pace is None or memory is None else (f"{pace:,.1f}", amount(memory))
         table.add_row(f"{size:,}", *row, "←" if size == best.batch_size else "")
     console.print(table)
     console.print(
@@ -63,7 +64,3 @@ def _show(trials: list[Trial], settings: Train, device: torch.device, console: C
         "to batch sizes.",
         highlight=False,
     )
-
-
-def _size(memory: float) -> str:
-    return f"{memory / 1e9:,.1f} GB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from dwc.store.dataset import Store
 from dwc.store.features import FeatureShard, Rows, Spread, build_features, embed_shard
 from dwc.store.pixels import PIXELS
 from dwc.tables.build import load_tables
-from dwc.training.adapt import adapt_clip
+from dwc.training.adapt import adapt_clip, titled_training_images
 from dwc.training.start import training_triplets
 from dwc.training.words import learn_words
 from flows.accelerator import gpu
@@ -38,16 +39,17 @@ def embed(stage: Stage) -> None:
     settings = stage.params.embed
     store = stage.step("Open store", Store, STORE)
     with gpu():
-        clip = stage.step("Build CLIP", _create, settings)
+        clip = stage.step("Build CLIP", new_clip, settings)
         history: list[dict[str, float]] = []
         adapt = settings.adapt
         if adapt.text_epochs or adapt.epochs:
-            titled = _titled_training_images(load_tables(BUILD / "tables").images)
+            titled = _titled(load_tables(BUILD / "tables").images)
         if adapt.text_epochs:
-            stage.step("Learn words", _learn_words, clip, store, titled, adapt, stage.progress("text steps"))
+            texts = [*titled["title"], *_training_texts(store)]
+            stage.step("Learn words", teach_words, clip, texts, adapt, stage.progress("text steps"))
         if adapt.epochs:
             report = stage.progress("adapting steps")
-            history = stage.step("Adapt CLIP to titles", _adapt, clip, store, titled, adapt, report)
+            history = stage.step("Adapt CLIP to titles", teach_titles, clip, store, titled, adapt, report)
         _save_clip(clip)
         embedded = stage.step(
             "Embed", _embed, clip, store, settings.batch_size, stage.progress("pictures and texts")
@@ -69,20 +71,21 @@ def embed(stage: Stage) -> None:
     )
 
 
-def _create(settings: Embed) -> FrozenClip:
+def new_clip(settings: Embed) -> FrozenClip:
+    """The CLIP that the parameters name, not yet adapted."""
     torch.manual_seed(settings.adapt.seed)  # for weights that start at random
     return FrozenClip.create(
         settings.architecture, settings.weights, pick_device("auto"), weights_file=settings.weights_file
     )
 
 
-def _learn_words(
-    clip: FrozenClip, store: Store, titled: pd.DataFrame, settings: Adapt, progress: StepProgress
+def teach_words(
+    clip: FrozenClip, texts: Sequence[str], settings: Adapt, progress: StepProgress | None = None
 ) -> float:
-    rows = sorted({row for texts in training_triplets(store)["texts"] for row in texts})
+    """Let the text tower learn to keep words, `text_epochs` long; returns the last mean loss."""
     return learn_words(
         clip,
-        [*titled["title"], *(store.texts[row] for row in rows)],
+        texts,
         epochs=settings.text_epochs,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
@@ -94,9 +97,14 @@ def _learn_words(
     )
 
 
-def _adapt(
-    clip: FrozenClip, store: Store, titled: pd.DataFrame, settings: Adapt, progress: StepProgress
+def teach_titles(
+    clip: FrozenClip,
+    store: Store,
+    titled: pd.DataFrame,
+    settings: Adapt,
+    progress: StepProgress | None = None,
 ) -> list[dict[str, float]]:
+    """Adapt the CLIP, `epochs` long, to images with `image_id` and `title`; returns each epoch's loss."""
     return adapt_clip(
         clip,
         store.pixels,
@@ -108,10 +116,13 @@ def _adapt(
     )
 
 
-def _titled_training_images(images: pd.DataFrame) -> pd.DataFrame:
-    training = images["galleries"].map(lambda names: any(name.endswith(".train") for name in names))
-    elsewhere = images["galleries"].map(lambda names: any(not name.endswith(".train") for name in names))
-    titled = images[training & ~elsewhere & images["title"].notna()]
+def _training_texts(store: Store) -> list[str]:
+    rows = sorted({row for texts in training_triplets(store)["texts"] for row in texts})
+    return [store.texts[row] for row in rows]
+
+
+def _titled(images: pd.DataFrame) -> pd.DataFrame:
+    titled = titled_training_images(images)
     if titled.empty:
         raise ValueError(
             "embed.adapt.epochs: no training image has a title to adapt the CLIP to. "

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from dwc.config import load_params
 from dwc.planning.estimate import StageCost, checkpoint_bytes, stage_costs
+from dwc.planning.wording import amount, duration
 from flows.graph import stage_order
 from flows.process import without_flow_run
 from flows.stage import PARAMS
@@ -52,7 +53,7 @@ def _table(costs: Sequence[StageCost], due: Sequence[str]) -> Table:
     for cost in costs:
         note, style = ("", "") if cost.name in due else ("up to date", "dim")
         table.add_row(
-            cost.name, duration(cost.seconds), _size(cost.disk), _size(cost.memory), note, style=style
+            cost.name, duration(cost.seconds), amount(cost.disk), amount(cost.memory), note, style=style
         )
     return table
 
@@ -75,24 +76,11 @@ def _say_whether_it_fits(root: Path, trial: Trial, due: Sequence[StageCost], con
     fits = disk <= free and memory <= held
     for name, needed, there in (("disk", disk, free), ("memory", memory, held)):
         console.print(
-            f"{name}: {_size(needed)} of {_size(there)} free" + ("" if needed <= there else ": TOO LITTLE"),
+            f"{name}: {amount(needed)} of {amount(there)} free" + ("" if needed <= there else ": TOO LITTLE"),
             style="" if needed <= there else "red",
             highlight=False,
         )
     if trial.device.type == "cuda":
         total = torch.cuda.get_device_properties(trial.device).total_memory
-        console.print(f"GPU: {_size(trial.pace.train_memory)} of {_size(total)}", highlight=False)
+        console.print(f"GPU: {amount(trial.pace.train_memory)} of {amount(total)}", highlight=False)
     return fits
-
-
-def duration(seconds: float) -> str:
-    """A time that was estimated, in no more digits than it is worth."""
-    if seconds < 90:
-        return f"{round(seconds, -1):.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def _size(size: float) -> str:
-    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.0f} MB"

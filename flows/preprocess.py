@@ -8,6 +8,7 @@ from prefect import flow
 
 from dwc.config import Params
 from dwc.files import resumable_folder
+from dwc.parallel import Spread
 from dwc.store.build import build_store
 from dwc.tables.build import Tables, load_tables
 from flows.cluster import spread
@@ -27,19 +28,32 @@ def preprocess(stage: Stage) -> None:
 
 
 def _build(tables: Tables, params: Params, place: Path, progress: StepProgress) -> dict[str, int]:
-    settings = params.preprocess
     with resumable_folder(place) as folder:
-        return build_store(
-            tables.images,
-            tables.triplets,
-            params.data.root,
-            folder,
-            resolution=settings.resolution,
-            min_word_count=settings.min_word_count,
-            caption_variants=settings.caption_variants,
-            caption_joining=settings.caption_joining,
-            max_megapixels=params.validate_.max_megapixels,
-            earlier=place,
-            spread=spread(),
-            progress=progress,
-        )
+        return store_tables(tables, params, folder, earlier=place, spread=spread(), progress=progress)
+
+
+def store_tables(
+    tables: Tables,
+    params: Params,
+    folder: Path,
+    *,
+    earlier: Path | None = None,
+    spread: Spread | None = None,
+    progress: StepProgress | None = None,
+) -> dict[str, int]:
+    """Write the store of checked tables into a folder as the parameters ask; see `build_store`."""
+    settings = params.preprocess
+    return build_store(
+        tables.images,
+        tables.triplets,
+        params.data.root,
+        folder,
+        resolution=settings.resolution,
+        min_word_count=settings.min_word_count,
+        caption_variants=settings.caption_variants,
+        caption_joining=settings.caption_joining,
+        max_megapixels=params.validate_.max_megapixels,
+        earlier=earlier,
+        spread=spread,
+        progress=progress,
+    )

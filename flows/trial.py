@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -20,20 +21,18 @@ from dwc.model.clip import FrozenClip
 from dwc.model.precision import pick_device, uses_bf16
 from dwc.planning.estimate import Epochs, Pace, Shape, Size
 from dwc.planning.size import sample, size_of
-from dwc.raw.fashion200k import PairSettings
 from dwc.raw.layouts import read
-from dwc.raw.table import TableColumns
 from dwc.schema import RawData
-from dwc.store.build import build_store
 from dwc.store.dataset import Store
 from dwc.store.features import build_features
 from dwc.tables.availability import unusable
 from dwc.tables.build import Tables, build_tables
-from dwc.training.adapt import adapt_clip
 from dwc.training.batch_size import try_steps
 from dwc.training.speed import peak_memory
-from dwc.training.words import learn_words
+from flows.embed import new_clip, teach_titles, teach_words
+from flows.preprocess import store_tables
 from flows.train import CLIP, FEATURES, STORE, new_batches, new_model, new_optimisers, new_update
+from flows.validate import layout_settings
 
 LEAST = 192  # triplets in the trial; twice a batch where that is more
 
@@ -87,7 +86,8 @@ def run_trial(root: Path, params: Params, tell: Callable[[str], None]) -> Trial:
     tables, checked = _timed(lambda: _check(few, params))
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # the stages' places lie in it
         tell("decoding pictures")
-        _, decoded = _timed(lambda: _preprocess(tables, params))
+        STORE.mkdir(parents=True)
+        _, decoded = _timed(lambda: store_tables(tables, params, STORE))
         images = len(tables.images)
         tell("embedding with the CLIP")
         embedded = _embed(Store(STORE), params.embed)
@@ -125,13 +125,8 @@ def run_trial(root: Path, params: Params, tell: Callable[[str], None]) -> Trial:
 
 def _read(params: Params) -> RawData:
     data = params.data
-    return read(
-        data.layout,
-        data.root,
-        data.categories,
-        pairs=PairSettings(**data.pairs.model_dump()),
-        columns=TableColumns(**data.table.model_dump()),
-    )
+    pairs, columns = layout_settings(data)
+    return read(data.layout, data.root, data.categories, pairs=pairs, columns=columns)
 
 
 def _check(few: RawData, params: Params) -> Tables:
@@ -149,28 +144,9 @@ def _check(few: RawData, params: Params) -> Tables:
     return replace(tables, images=images, triplets=tables.triplets[whole].reset_index(drop=True))
 
 
-def _preprocess(tables: Tables, params: Params) -> None:
-    settings = params.preprocess
-    STORE.mkdir(parents=True)
-    build_store(
-        tables.images,
-        tables.triplets,
-        params.data.root,
-        STORE,
-        resolution=settings.resolution,
-        min_word_count=settings.min_word_count,
-        caption_variants=settings.caption_variants,
-        caption_joining=settings.caption_joining,
-        max_megapixels=params.validate_.max_megapixels,
-    )
-
-
 def _embed(store: Store, settings: Embed) -> _Embedded:
     """Adapt the CLIP as the stage does, save it, and embed the sample."""
-    device = pick_device("auto")
-    clip = FrozenClip.create(
-        settings.architecture, settings.weights, device, weights_file=settings.weights_file
-    )
+    clip = new_clip(settings)
     text_learnt = _learn_words(clip, store, settings.adapt) if settings.adapt.text_epochs else 0.0
     title_adapted = _adapt(clip, store, settings.adapt) if settings.adapt.epochs else 0.0
     CLIP.mkdir(parents=True)
@@ -191,27 +167,23 @@ def _embed(store: Store, settings: Embed) -> _Embedded:
         batch_size=settings.batch_size,
     )
     weights = _weights(clip.network)
-    return _Embedded(picture, text, title_adapted, text_learnt, clip.dim, weights, peak_memory(device))
+    return _Embedded(picture, text, title_adapted, text_learnt, clip.dim, weights, peak_memory(clip.device))
 
 
 def _learn_words(clip: FrozenClip, store: Store, settings: Adapt) -> float:
     """Seconds for a text in an epoch of learning words."""
     texts = _filled(store.texts, settings.batch_size)
-    chosen = settings.model_dump(include={"batch_size", "learning_rate", "weight_decay", "warmup", "seed"})
-    _, seconds = _timed(
-        lambda: learn_words(clip, texts, epochs=1, **chosen, bf16=uses_bf16("auto", clip.device))
-    )
-    return seconds / len(texts)
+    once = settings.model_copy(update={"text_epochs": 1})
+    return _timed(lambda: teach_words(clip, texts, once))[1] / len(texts)
 
 
 def _adapt(clip: FrozenClip, store: Store, settings: Adapt) -> float:
     """Seconds for a title in an epoch of adapting; texts stand for titles."""
     names = _filled(store.image_ids, settings.batch_size)
     titles = list(islice(cycle(store.texts), len(names)))
-    chosen: dict[str, Any] = settings.model_dump(exclude={"text_epochs"}) | {"epochs": 1}
-    rows, bf16 = store.rows(names), uses_bf16("auto", clip.device)
-    _, seconds = _timed(lambda: adapt_clip(clip, store.pixels, rows, titles, **chosen, bf16=bf16))
-    return seconds / len(names)
+    titled = pd.DataFrame({"image_id": names, "title": titles})
+    once = settings.model_copy(update={"epochs": 1})
+    return _timed(lambda: teach_titles(clip, store, titled, once))[1] / len(names)
 
 
 def _train(store: Store, settings: Train, batch_size: int, device: torch.device) -> _Trained:

@@ -6,7 +6,7 @@ import json
 
 from prefect import flow
 
-from dwc.config import Params
+from dwc.config import Data, Params
 from dwc.files import write_text
 from dwc.raw.fashion200k import PairSettings
 from dwc.raw.table import TableColumns
@@ -36,15 +36,21 @@ def validate(stage: Stage) -> None:
     write_text(METRICS / "validate.json", json.dumps(result.counts, indent=2) + "\n")
 
 
+def layout_settings(data: Data) -> tuple[PairSettings, TableColumns]:
+    """What the layouts need to know beyond the folder: how pairs are drawn, and how columns are called."""
+    return PairSettings(**data.pairs.model_dump()), TableColumns(**data.table.model_dump())
+
+
 def _validate(params: Params, progress: StepProgress) -> ValidationResult:
     data, rules = params.data, params.validate_
+    pairs, columns = layout_settings(data)
     return tables_validate.validate(
         data.root,
         data.layout,
         data.categories,
         dataset=data.name,
-        pairs=PairSettings(**data.pairs.model_dump()),
-        columns=TableColumns(**data.table.model_dump()),
+        pairs=pairs,
+        columns=columns,
         min_side=rules.min_side,
         max_megapixels=rules.max_megapixels,
         min_caption_words=rules.min_caption_words,

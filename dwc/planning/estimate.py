@@ -15,13 +15,14 @@ _FLOAT = 4  # bytes
 class Size(NamedTuple):
     """How much there is to do.
 
-    images, texts: in the store; titled: training images with a title, where the CLIP adapts to them;
-    learnt: triplets learnt from; held: triplets held back to choose an epoch by; searched: images of the
+    images, texts: in the store; taught: of those, of training triplets; titled: images that the CLIP adapts
+    to; learnt: triplets learnt from; held: triplets held back to choose an epoch by; searched: images of the
     galleries that are evaluated; queries: evaluated.
     """
 
     images: int
     texts: int
+    taught: int
     titled: int
     learnt: int
     held: int
@@ -88,7 +89,7 @@ def stage_costs(size: Size, pace: Pace, shape: Shape, epochs: Epochs) -> list[St
         2 * size.images * pace.picture_embedded
         + size.texts * pace.text_embedded
         + epochs.adapt * size.titled * pace.title_adapted
-        + epochs.text * (size.titled + size.texts) * pace.text_learnt
+        + epochs.text * (size.titled + size.taught) * pace.text_learnt
     )
     epoch = size.learnt * pace.triplet_learnt + 2 * size.held * pace.picture_encoded
     return [

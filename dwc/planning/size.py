@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
 from dwc.planning.estimate import Size
 from dwc.schema import DRAW, RawData
 from dwc.store.texts import CaptionVariants, clean, variants
+from dwc.training.adapt import titled_training_images
 
 
 def size_of(raw: RawData, caption_variants: CaptionVariants, holdout: float, split: str) -> Size:
@@ -17,27 +19,25 @@ def size_of(raw: RawData, caption_variants: CaptionVariants, holdout: float, spl
     are drawn anew for every epoch, those of one drawing are learnt from.
     """
     training = raw.triplets["split"].eq("train") & raw.triplets["target_id"].notna()
-    texts = set(
-        chain.from_iterable(
-            variants(clean(captions), caption_variants if learnt else "joined")
-            for captions, learnt in zip(
-                raw.triplets["captions"], raw.triplets["split"].eq("train"), strict=True
-            )
-        )
-    )
+    taught = _texts(raw.triplets.loc[raw.triplets["split"].eq("train"), "captions"], caption_variants)
+    asked = _texts(raw.triplets.loc[~raw.triplets["split"].eq("train"), "captions"], "joined")
     drawings = raw.triplets.loc[training, DRAW].nunique() if DRAW in raw.triplets else 1
     held = round(int(training.sum()) * holdout)
-    in_training = raw.images["galleries"].map(lambda names: any(name.endswith(".train") for name in names))
     searched = raw.images["galleries"].map(lambda names: any(name.endswith(f".{split}") for name in names))
     return Size(
         images=len(raw.images),
-        texts=len(texts),
-        titled=int((in_training & raw.images["title"].notna()).sum()),
+        texts=len(taught | asked),
+        taught=len(taught),
+        titled=len(titled_training_images(raw.images)),
         learnt=(int(training.sum()) - held) // max(1, drawings),
         held=held,
         searched=int(searched.sum()),
         queries=int(raw.triplets["split"].eq(split).sum()),
     )
+
+
+def _texts(captions: Iterable[Sequence[str]], form: CaptionVariants) -> set[str]:
+    return set(chain.from_iterable(variants(clean(of_one), form) for of_one in captions))
 
 
 def sample(raw: RawData, *, triplets: int, seed: int) -> RawData:

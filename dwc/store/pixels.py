@@ -22,6 +22,7 @@ from dwc.store.rows import KEY_BYTES, KnownRows, RowWriter
 AllPixels = UInt8[np.ndarray, "images side side 3"]
 
 PIXELS = "pixels.npy"  # in the store's folder
+_AT_ONCE = 16  # pictures that a thread takes: with one at a time, threads wait long for one another
 _SHARD_BYTES = 32_000_000  # of pixels that travel at once: some seconds of decoding
 _ONE_AT_A_TIME = threading.Lock()  # Pillow's own limit is lifted for a whole process
 _VERSION = 1  # of how a file becomes pixels; another one makes every store anew
@@ -58,8 +59,8 @@ def build_pixels(
 
     What is there already is not decoded again: rows that an interrupted call left in `file`, and rows of the
     array `earlier` that were made of the same file content, wherever they stand. spread: runs shards on other
-    machines, which see the same files; None = in threads here, which suffices as Pillow decodes and resizes
-    without holding the interpreter lock. Returns how many images were decoded. Memory does not grow with the
+    machines, which see the same files; None = in threads here, as Pillow decodes and resizes without holding
+    the interpreter lock. Returns how many images were decoded. Memory does not grow with the
     number of images. Raises ValueError naming the file that cannot be decoded.
     """
     shape = (side, side, 3)
@@ -68,25 +69,24 @@ def build_pixels(
     with RowWriter(file, (len(paths), *shape), np.uint8) as writer:
         kept = writer.kept
 
-        def shard(first: int, last: int) -> PixelShard:
+        def shard(first: int, size: int) -> PixelShard:
+            some = slice(first, first + size)
             return PixelShard(
-                name=f"pictures {first + 1:,} to {last:,}",
-                paths=[path.resolve() for path in paths[first:last]],
-                kept=kept[first:last],
+                name=f"pictures {first + 1:,} to {min(first + size, len(paths)):,}",
+                paths=[path.absolute() for path in paths[some]],
+                kept=kept[some],
                 side=side,
                 max_megapixels=max_megapixels,
-                earlier=earlier.resolve() if earlier else None,
+                earlier=earlier.absolute() if earlier else None,
             )
 
-        def work(item: tuple[int, Path]) -> Row:
-            row, path = item
-            return _row(path, side, max_megapixels, kept[row] if row < len(kept) else None, known)
-
+        size = _AT_ONCE if spread is None else max(1, _SHARD_BYTES // (side * side * 3))
+        shards = (shard(first, size) for first in range(0, len(paths), size))
         if spread is None:
-            rows = _in_parallel(work, paths, workers)
+            done = _in_threads(lambda shard: _decode(shard, known), shards, workers)
         else:
-            rows = chain.from_iterable(spread(decode_shard, _shards(shard, len(paths), side)))
-        for row, (key, pixels) in enumerate(rows):
+            done = spread(decode_shard, shards)
+        for row, (key, pixels) in enumerate(chain.from_iterable(done)):
             if row >= len(kept) or kept[row] != key:
                 decoded += pixels is not None
                 writer.write(row, _pixels(key, pixels, known)[None], [key])
@@ -95,34 +95,31 @@ def build_pixels(
     return decoded
 
 
-def _shards(shard: Callable[[int, int], PixelShard], images: int, side: int) -> Iterator[PixelShard]:
-    size = max(1, _SHARD_BYTES // (side * side * 3))
-    return (shard(first, min(first + size, images)) for first in range(0, images, size))
-
-
 def decode_shard(shard: PixelShard) -> list[Row]:
     """Decode the images of a shard, as `build_pixels` does its own. One shard of a process at a time."""
     shape = (shard.side, shard.side, 3)
     known = KnownRows(shard.earlier, shape, np.uint8) if shard.earlier else None
     with _ONE_AT_A_TIME, own_size_limit():
-        return [
-            _row(path, shard.side, shard.max_megapixels, key, known)
-            for path, key in zip_longest(shard.paths, shard.kept)
-        ]
+        return _decode(shard, known)
 
 
-def _row(path: Path, side: int, max_megapixels: float, kept: bytes | None, known: KnownRows | None) -> Row:
-    key = _key(path, side)
-    if kept == key or (known is not None and key in known):
-        return key, None
-    return key, square_picture(path, side, max_megapixels=max_megapixels)
+def _decode(shard: PixelShard, known: KnownRows | None) -> list[Row]:
+    rows: list[Row] = []
+    for path, kept in zip_longest(shard.paths, shard.kept):
+        key = _key(path, shard.side)
+        if kept == key or (known is not None and key in known):
+            rows.append((key, None))
+        else:
+            rows.append((key, square_picture(path, shard.side, max_megapixels=shard.max_megapixels)))
+    return rows
 
 
-def _in_parallel(
-    work: Callable[[tuple[int, Path]], Row], paths: Sequence[Path], workers: int | None
-) -> Iterator[Row]:
-    with own_size_limit(), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        yield from bounded_map(pool, work, enumerate(paths), window=64)
+def _in_threads(
+    work: Callable[[PixelShard], list[Row]], shards: Iterator[PixelShard], workers: int | None
+) -> Iterator[list[Row]]:
+    threads = workers or os.cpu_count() or 1
+    with own_size_limit(), ThreadPoolExecutor(threads) as pool:
+        yield from bounded_map(pool, work, shards, window=3 * threads)
 
 
 def _pixels(key: bytes, pixels: Pixels | None, known: KnownRows | None) -> Pixels:

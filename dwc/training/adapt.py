@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Int
 from open_clip.loss import ClipLoss
@@ -17,6 +18,13 @@ from dwc.store.pixels import AllPixels
 from dwc.training.augment import random_view
 from dwc.training.optimiser import learning_rate_factor, set_learning_rate
 from dwc.training.words import text_tower
+
+
+def titled_training_images(images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the images' table that a CLIP may learn titles from: in training, in no other list."""
+    training = images["galleries"].map(lambda names: any(name.endswith(".train") for name in names))
+    elsewhere = images["galleries"].map(lambda names: any(not name.endswith(".train") for name in names))
+    return images[training & ~elsewhere & images["title"].notna()]
 
 
 def adapt_clip(

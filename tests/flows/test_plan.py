@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
-from flows.plan import duration
 from tests.flows.conftest import STAGES, Result, Workspace, make_workspace
 
 PLAN = (sys.executable, "-c", "from flows.cli import app; app()", "plan")
@@ -45,13 +42,6 @@ def test_missing_pictures_are_said_in_one_line(tmp_path: Path, prefect_api: str)
     assert done.returncode == 1
     assert "none has both pictures" in done.stderr and "dwc check" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(4, "0 s"), (58, "60 s"), (600, "10 min"), (5399, "90 min"), (5400, "1.5 h")]
-)
-def test_durations_in_few_digits(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def _up_to_date(done: Result, stage: str) -> bool:

@@ -24,7 +24,7 @@ from tests.flows.test_faults import start, wait_for
 def embedded(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Workspace:
     """A project of its own up to the features, for training on two devices."""
     fresh = make_workspace(tmp_path_factory.mktemp("together") / "project")
-    changes = ["train.devices=2", "train.challenger=false", "train.dropout=0"]
+    changes = ["train.devices=2", "train.challenger=false", "train.dropout=0", "train.precision=fp32"]
     change_parameters(fresh.root / "params.yaml", None, changes)
     fresh.dvc("repro", "embed")
     return fresh

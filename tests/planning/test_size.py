@@ -22,7 +22,7 @@ def raw() -> RawData:
             "path": [f"{name}.png" for name in "abcd"],
             "galleries": [["dress.train"], ["dress.train", "dress.val"], ["dress.train"], ["dress.val"]],
             "label": list("abcd"),
-            "title": ["red", None, "blue", "green"],
+            "title": ["red", "black", "blue", "green"],
         }
     )
     rows = [
@@ -41,14 +41,16 @@ def test_counts_by_hand(raw: RawData) -> None:
     assert size._asdict() == {
         "images": 4,
         "texts": 3,  # longer and is red; is red; longer and darker
-        "titled": 2,
+        "taught": 2,  # not longer and darker
+        "titled": 2,  # not b, which is searched too
         "learnt": 1,
         "held": 1,
         "searched": 2,
         "queries": 2,
     }
     # longer + is red in both orders and each alone; of the validation query only the one that is asked
-    assert size_of(raw, "orders_and_singles", 0.0, "val").texts == 4 + 1
+    size = size_of(raw, "orders_and_singles", 0.0, "val")
+    assert (size.texts, size.taught) == (4 + 1, 4)
 
 
 def test_drawn_pairs_are_learnt_from_one_drawing_at_a_time(raw: RawData) -> None:

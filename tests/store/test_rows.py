@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from dwc.store import pixels
 from dwc.store.features import IMAGES, MIRRORED, TEXTS, build_features
 from dwc.store.pixels import build_pixels, open_pixels
 from dwc.store.rows import KnownRows, RowWriter, keys_file, read_keys
@@ -102,7 +103,10 @@ def test_a_changed_picture_alone_is_decoded_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changed", [None, 1])
-def test_decoding_goes_on_after_an_interruption(changed: int | None, tmp_path: Path) -> None:
+def test_decoding_goes_on_after_an_interruption(
+    changed: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels, "_AT_ONCE", 2)
     paths = [picture(tmp_path / f"{number}.png", number) for number in range(6)]
     paths[4].write_bytes(b"broken")
     file = tmp_path / "pixels.npy"
