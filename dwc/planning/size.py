@@ -36,7 +36,7 @@ def size_of(raw: RawData, caption_variants: CaptionVariants, holdout: float, spl
     )
 
 
-def _texts(captions: Iterable[Sequence[str]], form: CaptionVariants) -> set[str]:
+def _texts(captions: Iterable[Sequence[str]], form: CaptionVariants) -> set[tuple[str, ...]]:
     return set(chain.from_iterable(variants(clean(of_one), form) for of_one in captions))
 
 

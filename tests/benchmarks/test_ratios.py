@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 from benchmarks.feeding import DEMO, write_store
 from benchmarks.feeding import measure as measure_feeding
 from benchmarks.preprocess import bare
+from benchmarks.released_calls import measure as measure_released_calls
 from benchmarks.results import medians
 from benchmarks.stages import line
 from benchmarks.step import measure as measure_step
@@ -106,6 +107,12 @@ def test_a_step_takes_less_than_twice_the_bare_backbone() -> None:
     )
     seconds = measure_step(config, 16, bf16=False, device=torch.device("cpu"), repeats=3)
     assert seconds["step"] < 2.0 * seconds["backbone"]
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_released_codes_encoder_calls_take_half_as_long_again_as_a_step() -> None:
+    seconds = measure_released_calls(2, torch.device("cpu"), repeats=1)
+    assert seconds["released"] > 1.5 * seconds["float32"]
 
 
 @pytest.mark.usefixtures("one_thread")
