@@ -29,20 +29,27 @@ ALL = "all"
 
 
 def show_studies(root: Path, console: Console) -> None:
-    """Print every study with how many of its runs are recorded."""
+    """Print every study with how many of its runs are recorded, and how many of them by the present code."""
     plan = _plan(root)
     table = Table(box=None, pad_edge=False)
-    for heading, justify in (("study", "left"), ("runs", "right"), ("", "left")):
+    for heading, justify in (
+        ("study", "left"),
+        ("recorded", "right"),
+        ("by this code", "right"),
+        ("", "left"),
+    ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for name in plan.names():
         runs = plan.runs([name])
-        done = len(runs) - len(plan.missing([name]))
-        table.add_row(name, f"{done}/{len(runs)}", plan.study(name).question)
-    every = plan.runs(plan.names())
+        current = len(runs) - len(plan.missing([name]))
+        recorded = f"{len(plan.shown([name]))}/{len(runs)}"
+        table.add_row(name, recorded, str(current), plan.study(name).question)
+    every, missing = plan.runs(plan.names()), plan.missing(plan.names())
     console.print(table)
     console.print(
-        f"{len(every) - len(plan.missing(plan.names()))} of {len(every)} runs are recorded (studies share "
-        "them). `dwc study NAME` or `dwc study all` runs the others.",
+        f"{len(plan.shown(plan.names()))} of {len(every)} runs are recorded (studies share them), "
+        f"{len(every) - len(missing)} by the code as it is committed now. `dwc study NAME` or `dwc study "
+        "all` runs the others.",
         highlight=False,
     )
 
@@ -51,7 +58,7 @@ def write_documents(root: Path, name: str, console: Console) -> None:
     """Make table and figure of a study (or of all that have a run) anew from the records."""
     plan = _plan(root)
     for each in _named(plan, name):
-        if name != ALL or len(plan.missing([each])) < len(plan.runs([each])):
+        if name != ALL or plan.shown([each]):
             console.print(str(plan.write(each, root / DOCUMENTS).relative_to(root)), highlight=False)
 
 

@@ -63,12 +63,16 @@ class Plan:
         return list(every.values())
 
     def recorded(self, run: Run) -> str | None:
-        """Name of the run's record, if it has one."""
+        """Name of the run's record, if it has one of the present code and data."""
         return self.records.find(run, data=self._versions.data, code=self._versions.code)
 
     def missing(self, names: Iterable[str]) -> list[Run]:
-        """Runs of the studies that have no record."""
+        """Runs of the studies that have no record of the present code and data."""
         return [run for run in self.runs(names) if self.recorded(run) is None]
+
+    def shown(self, names: Iterable[str]) -> list[Run]:
+        """Runs of the studies that tables are made of: those with a record, of whatever code."""
+        return [run for run in self.runs(names) if self._newest(run) is not None]
 
     def write(self, name: str, folder: Path) -> Path:
         """Write the table and the figure of a study; returns the page's path.

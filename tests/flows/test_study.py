@@ -41,7 +41,7 @@ def runs(toy: Toy) -> pd.DataFrame:
 
 def test_a_study_is_stopped_goes_on_shares_its_runs_and_survives_failures(toy: Toy) -> None:
     status, listed = toy.study()
-    assert status == 0 and re.search(r"labels +0/4 +Soft or hard\?", listed), listed
+    assert status == 0 and re.search(r"labels +0/4 +0 +Soft or hard\?", listed), listed
     assert toy.ran() == [], "listing runs nothing"
 
     toy.hold.touch()
@@ -86,6 +86,15 @@ def test_a_study_is_stopped_goes_on_shares_its_runs_and_survives_failures(toy: T
     assert output.count("failed: Error: train.batch_size = 999 is too large. (log: build/studies/logs/") == 2
     assert set(runs(toy)["run"]) == recorded, "the plain variant of the other study was there already"
     assert "2 of the 4 runs are missing." in (toy.documents / "batch.md").read_text()
+
+    with (toy.root / "step.py").open("a") as file:
+        file.write("# changed\n")
+    toy.git("commit", "--quiet", "--all", "--message", "other code")
+    status, listed = toy.study()
+    assert re.search(r"labels +4/4 +0 ", listed) and "4 of 6 runs are recorded" in listed, listed
+    (toy.documents / "labels.md").unlink()
+    status, output = toy.study("all", "--report-only")
+    assert status == 0 and (toy.documents / "labels.md").is_file(), "records of other code are shown too"
 
 
 def test_what_is_not_committed_is_refused_before_anything_runs(toy: Toy) -> None:

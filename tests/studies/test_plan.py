@@ -72,7 +72,9 @@ def test_a_recorded_run_is_not_missing_until_something_decisive_changes(tmp_path
         (Versions(data="d2", code="c1"), 4),
         (Versions(data="d1", code="c2"), 4),
     ):
-        assert len(Plan(made.studies, BASE, again, versions).missing(["pair"])) == missing
+        now = Plan(made.studies, BASE, again, versions)
+        assert len(now.missing(["pair"])) == missing
+        assert len(now.shown(["pair"])) == (4 if versions.data == "d1" else 0), "whatever the code"
     changed = {**BASE, "train": {"dim": 64}}
     assert len(Plan(made.studies, changed, again, Versions(data="d1", code="c1")).missing(["pair"])) == 4
 
