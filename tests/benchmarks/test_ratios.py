@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import cycle, islice
@@ -51,7 +52,8 @@ def test_building_a_store_takes_less_than_twice_the_bare_loop(tmp_path: Path) ->
         (tmp_path / "pixels.keys").unlink(missing_ok=True)
         assert build_pixels(paths, tmp_path / "pixels.npy", 64, workers=1) == len(paths)
 
-    seconds = medians({"ours": ours, "bare": lambda: bare(paths, 64)}, repeats=5)
+    functions = {"ours": ours, "bare": lambda: bare(paths, 64)}
+    seconds = medians(functions, repeats=5, clock=time.process_time)  # what else runs makes threads wait
     assert seconds["ours"] < 2.0 * seconds["bare"]
 
 
