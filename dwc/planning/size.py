@@ -18,9 +18,10 @@ def size_of(raw: RawData, caption_variants: CaptionVariants, holdout: float, spl
     holdout: share of the training triplets that are held back; split: the one that is evaluated. Where pairs
     are drawn anew for every epoch, those of one drawing are learnt from.
     """
-    training = raw.triplets["split"].eq("train") & raw.triplets["target_id"].notna()
-    taught = _texts(raw.triplets.loc[raw.triplets["split"].eq("train"), "captions"], caption_variants)
-    asked = _texts(raw.triplets.loc[~raw.triplets["split"].eq("train"), "captions"], "joined")
+    in_training = raw.triplets["split"].eq("train")
+    training = in_training & raw.triplets["target_id"].notna()
+    taught = _texts(raw.triplets.loc[in_training, "captions"], caption_variants)
+    asked = _texts(raw.triplets.loc[~in_training, "captions"], "joined")
     drawings = raw.triplets.loc[training, DRAW].nunique() if DRAW in raw.triplets else 1
     held = round(int(training.sum()) * holdout)
     searched = raw.images["galleries"].map(lambda names: any(name.endswith(f".{split}") for name in names))
